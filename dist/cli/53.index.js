@@ -11,7 +11,7 @@ __webpack_require__.r(__webpack_exports__);
 /* harmony export */ });
 /* harmony import */ var _actions_github__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(2413);
 /* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(4758);
-/* harmony import */ var _state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(4062);
+/* harmony import */ var _state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(4741);
 /* harmony import */ var _octokit_js__WEBPACK_IMPORTED_MODULE_3__ = __webpack_require__(5726);
 
 
@@ -21,7 +21,7 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** Creates a check run with the evidence as its text. https://docs.github.com/en/rest/checks/runs#create-a-check-run */
 async function publishCheck(evidence, token, env) {
     const octokit = (0,_octokit_js__WEBPACK_IMPORTED_MODULE_3__/* .octokitFor */ .d)(token, env);
-    const { verdict, reason, subject, warnings, table } = (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__/* .markdownParts */ .YS)(evidence);
+    const { verdict, reason, subject, warnings, table, access } = (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__/* .markdownParts */ .YS)(evidence);
     const pullRequest = _actions_github__WEBPACK_IMPORTED_MODULE_0__/* .context */ ._.payload.pull_request;
     try {
         await octokit.rest.checks.create({
@@ -35,7 +35,7 @@ async function publishCheck(evidence, token, env) {
             output: {
                 title: verdict,
                 summary: (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__/* .joinBlocks */ .x9)(reason, subject, warnings),
-                text: table,
+                text: (0,_state_evidence_text_js__WEBPACK_IMPORTED_MODULE_2__/* .joinBlocks */ .x9)(table, access),
             },
             request: { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) },
         });

@@ -546,8 +546,8 @@ function masked({ bytes, runs, from, continues }, memory) {
     return memory.subarray(0, length);
 }
 
-// EXTERNAL MODULE: ./src/state/evidence-text.ts
-var evidence_text = __nccwpck_require__(4062);
+// EXTERNAL MODULE: ./src/state/evidence-text.ts + 1 modules
+var evidence_text = __nccwpck_require__(4741);
 // EXTERNAL MODULE: ./src/state/job-info.ts
 var job_info = __nccwpck_require__(9091);
 // EXTERNAL MODULE: ./src/system/files.ts
@@ -1287,8 +1287,8 @@ var external_node_path_ = __nccwpck_require__(6760);
 var errors = __nccwpck_require__(4758);
 // EXTERNAL MODULE: ./src/config/paths.ts
 var paths = __nccwpck_require__(1066);
-// EXTERNAL MODULE: ./src/lifecycle/cleanup.ts + 7 modules
-var cleanup = __nccwpck_require__(2068);
+// EXTERNAL MODULE: ./src/lifecycle/cleanup.ts + 8 modules
+var cleanup = __nccwpck_require__(9008);
 // EXTERNAL MODULE: ./src/state/credential-state.ts
 var credential_state = __nccwpck_require__(5320);
 // EXTERNAL MODULE: ./src/state/run-state.ts
@@ -1543,7 +1543,7 @@ function loadTokenForProof({ journal, options, platform, seal, tokens }) {
 
 /***/ }),
 
-/***/ 4674:
+/***/ 9119:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -1702,7 +1702,10 @@ async function request({ journal }, event, send) {
         throw error;
     }
 }
-/** Asks the API server whether it accepts the token as the requested ServiceAccount. */
+/**
+ * Asks the API server whether it accepts the token as the requested ServiceAccount.
+ * @returns false if the token is for other audiences, so that it is of no use at the API server
+ */
 async function verify(run, { token, number }, deadline) {
     const { client, options, journal, tokens } = run;
     const result = await (0,self_subject_review/* whoami */.q)(client, token, deadline);
@@ -1716,11 +1719,11 @@ async function verify(run, { token, number }, deadline) {
         journal.observe({ type: 'TokenAccepted', number, acceptance: { at: new Date().toISOString(), username: result.username ?? null } });
         if (result.username === undefined)
             await (0,run_context/* warnOnce */.mc)(run, 'The API server accepts the token, but forbids its SelfSubjectReview.');
-        return;
+        return true;
     }
     if (result.is === 'refused' && options.tokenAudiences.length > 0) {
         await (0,run_context/* warnOnce */.mc)(run, 'The API server is not among token_audiences: kubepass skips what needs the API server, also the proof of the end.');
-        return;
+        return false;
     }
     throw new errors/* KubepassError */.v3('RIGHTS', `The API server issued a token, but ${whatItDoes(result)}.`, {
         hint: 'Does a gateway before the API server change requests?',
@@ -1735,8 +1738,874 @@ function runEnded() {
     return new Error('the run ended while a request was under way');
 }
 
-// EXTERNAL MODULE: ./src/lifecycle/cleanup.ts + 7 modules
-var cleanup = __nccwpck_require__(2068);
+// EXTERNAL MODULE: ./src/lifecycle/cleanup.ts + 8 modules
+var cleanup = __nccwpck_require__(9008);
+// EXTERNAL MODULE: external "node:https"
+var external_node_https_ = __nccwpck_require__(4708);
+// EXTERNAL MODULE: ./src/rbac/allow.ts
+var rbac_allow = __nccwpck_require__(3105);
+// EXTERNAL MODULE: ./src/rbac/request-attributes.ts + 5 modules
+var request_attributes = __nccwpck_require__(8533);
+;// CONCATENATED MODULE: ./src/rbac/always-refused.ts
+
+
+/** Why kubepass refuses the request whatever RBAC grants, because its answer could outlive the run; undefined if it does not. */
+function alwaysRefused(request, allow) {
+    if (!request.isResource)
+        return undefined;
+    if (isToken(request))
+        return 'serviceaccounts/token is always refused: a new token could outlive the run';
+    if (isTokenReview(request))
+        return 'tokenreviews are always refused: they test tokens of others';
+    if (isCertificateRequest(request))
+        return 'writes of certificatesigningrequests are always refused: a client certificate cannot be revoked';
+    if (!isProxied(request) || (0,rbac_allow/* isNamedByAllow */.C6)(allow, request))
+        return undefined;
+    return `${request.verb === 'proxy' ? 'the verb proxy' : (0,request_attributes/* fullResource */.c)(request)} is refused unless a rule of allow names it: it leads around the API server's checks`;
+}
+function isToken({ group, resource, subresource }) {
+    return group === '' && resource === 'serviceaccounts' && subresource === 'token';
+}
+function isTokenReview({ group, resource }) {
+    return group === 'authentication.k8s.io' && resource === 'tokenreviews';
+}
+function isCertificateRequest({ group, resource, verb }) {
+    return group === 'certificates.k8s.io' && resource === 'certificatesigningrequests' && !['get', 'list', 'watch'].includes(verb);
+}
+function isProxied({ verb, subresource }) {
+    return verb === 'proxy' || subresource === 'proxy';
+}
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: ./src/api-proxy/certificate.ts
+
+/** The clock of a client in a virtual machine may be behind the clock of this machine. */
+const CLOCK_SKEW_MS = 3_600_000;
+/**
+ * Makes a P-256 certificate for 127.0.0.1 and localhost. It is DER by hand, because each library for it takes more time to load than
+ * the whole start of the proxy.
+ * https://www.rfc-editor.org/rfc/rfc5280#section-4.1
+ * @param validUntil ms since 1970
+ */
+function makeServerCertificate(validUntil) {
+    const { privateKey, publicKey } = (0,external_node_crypto_.generateKeyPairSync)('ec', {
+        namedCurve: 'P-256',
+        privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+        publicKeyEncoding: { type: 'spki', format: 'pem' },
+    });
+    const publicKeyInfo = (0,external_node_crypto_.createPublicKey)(publicKey).export({ type: 'spki', format: 'der' });
+    const keyId = (0,external_node_crypto_.createHash)('sha256').update(publicKeyInfo).digest().subarray(0, 20);
+    const name = sequence(set(sequence(oid(OIDS.commonName), utf8String('kubepass API proxy'))));
+    const signed = sequence(tagged(0, integer(Buffer.of(2))), integer(positive((0,external_node_crypto_.randomBytes)(16))), sequence(oid(OIDS.ecdsaWithSha256)), name, sequence(certificate_time(Date.now() - CLOCK_SKEW_MS), certificate_time(validUntil)), name, publicKeyInfo, tagged(3, sequence(...extensions(keyId))));
+    const certificate = sequence(signed, sequence(oid(OIDS.ecdsaWithSha256)), bitString(0, (0,external_node_crypto_.sign)('sha256', signed, privateKey)));
+    const lines = certificate.toString('base64').replaceAll(/.{64}/g, '$&\n');
+    return { certificate: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`, key: privateKey };
+}
+/** Each has the encoded form of its object identifier. */
+const OIDS = {
+    commonName: '550403',
+    subjectKeyIdentifier: '551d0e',
+    keyUsage: '551d0f',
+    subjectAltName: '551d11',
+    basicConstraints: '551d13',
+    authorityKeyIdentifier: '551d23',
+    extendedKeyUsage: '551d25',
+    serverAuth: '2b06010505070301',
+    ecdsaWithSha256: '2a8648ce3d040302',
+};
+function extensions(keyId) {
+    const names = sequence(der(0x82, Buffer.from('localhost')), der(0x87, Buffer.of(127, 0, 0, 1)));
+    return [
+        critical(OIDS.basicConstraints, sequence()),
+        // The first bit: digitalSignature.
+        critical(OIDS.keyUsage, bitString(7, Buffer.of(0x80))),
+        extension(OIDS.extendedKeyUsage, sequence(oid(OIDS.serverAuth))),
+        extension(OIDS.subjectAltName, names),
+        extension(OIDS.subjectKeyIdentifier, octetString(keyId)),
+        // Strict verifiers want it, although the certificate is its own issuer.
+        extension(OIDS.authorityKeyIdentifier, sequence(der(0x80, keyId))),
+    ];
+}
+function extension(id, value) {
+    return sequence(oid(id), octetString(value));
+}
+function critical(id, value) {
+    return sequence(oid(id), der(0x01, Buffer.of(0xff)), octetString(value));
+}
+/** The certificate has no part of 65,536 bytes or more. */
+function der(tag, content) {
+    const { length } = content;
+    const lengthBytes = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+    return Buffer.concat([Buffer.of(tag, ...lengthBytes), content]);
+}
+function sequence(...content) {
+    return der(0x30, Buffer.concat(content));
+}
+function set(...content) {
+    return der(0x31, Buffer.concat(content));
+}
+function tagged(tag, content) {
+    return der(0xa0 + tag, content);
+}
+function integer(bytes) {
+    return der(0x02, bytes);
+}
+/** The number with its first bit 0 and its second bit 1, so that its encoding is neither negative nor longer than needed. */
+function positive(bytes) {
+    bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40;
+    return bytes;
+}
+function oid(encoded) {
+    return der(0x06, Buffer.from(encoded, 'hex'));
+}
+function bitString(unusedBits, bytes) {
+    return der(0x03, Buffer.concat([Buffer.of(unusedBits), bytes]));
+}
+function octetString(bytes) {
+    return der(0x04, bytes);
+}
+function utf8String(text) {
+    return der(0x0c, Buffer.from(text));
+}
+/** RFC 5280 wants a UTCTime for dates before 2050, and a GeneralizedTime for later ones. */
+function certificate_time(at) {
+    const digits = new Date(at).toISOString().replaceAll(/[-:T]|\.\d+/g, '');
+    return digits < '2050' ? der(0x17, Buffer.from(digits.slice(2))) : der(0x18, Buffer.from(digits));
+}
+
+;// CONCATENATED MODULE: ./src/api-proxy/check-request.ts
+/** Kubernetes has no other methods. */
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+const UPGRADES = ['websocket', 'spdy/3.1'];
+/** A name of another user that the API server, or a proxy before it, could believe. */
+const FOREIGN_USER = /^(impersonate-|x-remote-)/;
+/** Finds what the API server could read in another way than the proxy, or must not see at all. */
+function refusalOfForm(request, isUpgrade) {
+    const { method = '', url = '' } = request;
+    if (!METHODS.includes(method))
+        return refused(`the method ${method} is not one of Kubernetes`);
+    return (refusalOfHeaders(request.headers) ??
+        refusalOfBody(request) ??
+        refusalOfTarget(url) ??
+        (isUpgrade ? refusalOfUpgrade(request) : undefined));
+}
+function refusalOfHeaders(headers) {
+    const name = Object.keys(headers).find((each) => FOREIGN_USER.test(each));
+    return name === undefined ? undefined : refused(`the header ${name} names another user`);
+}
+function refusalOfBody({ headers, method, rawHeaders }) {
+    const codings = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'transfer-encoding').length;
+    const encoding = headers['transfer-encoding'];
+    if (encoding !== undefined && (encoding !== 'chunked' || codings > 1))
+        return invalid('the only transfer encoding is "chunked"');
+    const mayHaveBody = method !== 'GET' && method !== 'HEAD';
+    return mayHaveBody || !hasBody(headers) ? undefined : invalid('a GET has no body');
+}
+function hasBody(headers) {
+    return headers['transfer-encoding'] !== undefined || !['0', undefined].includes(headers['content-length']);
+}
+function refusalOfUpgrade({ headers, method }) {
+    if (method !== 'GET' && method !== 'POST')
+        return refused('only GET and POST can change the protocol');
+    if (!UPGRADES.includes((headers.upgrade ?? '').toLowerCase()))
+        return refused('the only upgrades are websocket and SPDY/3.1');
+    return hasBody(headers) ? invalid('a request that changes the protocol has no body') : undefined;
+}
+/**
+ * Each segment of the path is decoded once. The proxy refuses a segment that a second decoding, or a clean-up of the path, would change:
+ * it judges the same path as the API server. Elsewhere it passes on the bytes that it received.
+ */
+function refusalOfTarget(target) {
+    if (!target.startsWith('/'))
+        return refused('the request target is no path');
+    if (/[^!-~]|[#\\]/.test(target))
+        return refused('the path has a character that must be escaped');
+    const path = target.split('?', 1)[0] ?? '';
+    const segments = path.slice(1).split('/');
+    // One slash at the end names the same resource.
+    if (segments.length > 1 && segments.at(-1) === '')
+        segments.pop();
+    if (segments.includes('') && path !== '/')
+        return refused('the path has an empty segment');
+    return segments.every(isUnambiguous) ? undefined : refused('the path is ambiguous');
+}
+function isUnambiguous(segment) {
+    const decoded = decodedOnce(segment);
+    return decoded !== undefined && decoded !== '.' && decoded !== '..' && !/[/%\\\p{Cc}]/u.test(decoded);
+}
+function decodedOnce(segment) {
+    try {
+        return decodeURIComponent(segment);
+    }
+    catch {
+        return undefined;
+    }
+}
+function refused(reason) {
+    return { status: 403, reason };
+}
+function invalid(reason) {
+    return { status: 400, reason };
+}
+
+// EXTERNAL MODULE: ./src/net/http.ts + 2 modules
+var http = __nccwpck_require__(2188);
+// EXTERNAL MODULE: ./src/net/retry.ts
+var retry = __nccwpck_require__(7893);
+;// CONCATENATED MODULE: ./src/api-proxy/run-credential.ts
+
+/** The subprotocol with which browsers, and clients without access to headers, send a bearer. https://github.com/kubernetes/kubernetes/pull/47740 */
+const BEARER_PROTOCOL = 'base64url.bearer.authorization.k8s.io.';
+/** The credential of the scan. It is of use only at the API proxy of this run. */
+class RunCredential {
+    sealed;
+    #expected;
+    constructor(seal) {
+        const value = `kubepass_${(0,external_node_crypto_.randomBytes)(32).toString('base64url')}`;
+        this.sealed = seal(value);
+        this.#expected = Buffer.from(value);
+    }
+    /** Whether the request has this credential, and no other one. */
+    isIn(request) {
+        const { authorization } = request.headers;
+        const presented = bearersInProtocols(request.headers['sec-websocket-protocol']);
+        if (authorization !== undefined)
+            presented.push(/^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? '');
+        return presented.length > 0 && presented.every((value) => this.#equals(value));
+    }
+    #equals(value) {
+        const given = Buffer.from(value, 'latin1');
+        return given.length === this.#expected.length && (0,external_node_crypto_.timingSafeEqual)(given, this.#expected);
+    }
+}
+function bearersInProtocols(header) {
+    return protocolsIn(header)
+        .filter(isBearer)
+        .map((protocol) => Buffer.from(protocol.slice(BEARER_PROTOCOL.length), 'base64url').toString('latin1'));
+}
+/** The subprotocols of the header without those that hold a bearer; undefined if there is no other. */
+function withoutBearers(header) {
+    const others = protocolsIn(header).filter((protocol) => !isBearer(protocol));
+    return others.length === 0 ? undefined : others.join(', ');
+}
+function protocolsIn(header) {
+    return (header ?? '').split(',').map((protocol) => protocol.trim());
+}
+function isBearer(protocol) {
+    return protocol.toLowerCase().startsWith(BEARER_PROTOCOL);
+}
+
+;// CONCATENATED MODULE: ./src/api-proxy/pass-headers.ts
+
+/** The request headers that the API server reads. All others end at the proxy. */
+const PASSED = new Set([
+    'accept',
+    'accept-encoding',
+    'content-encoding',
+    'content-length',
+    'content-type',
+    'if-match',
+    'if-modified-since',
+    'if-none-match',
+    'kubectl-command',
+    'kubectl-session',
+    'trailer',
+    'transfer-encoding',
+    'user-agent',
+]);
+const PASSED_IN_UPGRADE = new Set([
+    'sec-websocket-extensions',
+    'sec-websocket-key',
+    'sec-websocket-protocol',
+    'sec-websocket-version',
+    'x-stream-protocol-version',
+]);
+/** They belong to one connection. https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1 */
+const OF_CONNECTION = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
+/**
+ * The headers of the request to the API server, names and values in turn.
+ * @param bearer of the run, in place of the credential of the scan
+ */
+function upstreamHeaders(incoming, host, bearer, isUpgrade) {
+    const { headers, rawHeaders } = incoming;
+    const own = ['Host', host, 'Authorization', `Bearer ${bearer}`, ...lengthOf(incoming)];
+    if (isUpgrade)
+        own.push('Connection', 'Upgrade', 'Upgrade', headers.upgrade ?? '');
+    return rawHeaders.reduce((passed, name, index) => {
+        const lower = name.toLowerCase();
+        if (index % 2 === 1 || !(PASSED.has(lower) || (isUpgrade && PASSED_IN_UPGRADE.has(lower))))
+            return passed;
+        const value = lower === 'sec-websocket-protocol' ? withoutBearers(rawHeaders[index + 1] ?? '') : rawHeaders[index + 1];
+        if (value !== undefined)
+            passed.push(name, value);
+        return passed;
+    }, own);
+}
+/** Without a length, Node.js would send a body of no bytes in chunks, which the API server would read as a part of the next protocol. */
+function lengthOf({ headers, method = '' }) {
+    const isKnown = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+    return isKnown || !['POST', 'PUT', 'PATCH'].includes(method) ? [] : ['Content-Length', '0'];
+}
+/** The headers of the response to the scan. */
+function downstreamHeaders({ rawHeaders }) {
+    return rawHeaders.filter((_, index) => !OF_CONNECTION.has((rawHeaders[index - (index % 2)] ?? '').toLowerCase()));
+}
+
+// EXTERNAL MODULE: external "node:http"
+var external_node_http_ = __nccwpck_require__(7067);
+;// CONCATENATED MODULE: ./src/api-proxy/status.ts
+
+/** A Kubernetes Status, so that kubectl prints the reason. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/ */
+function refusalResponse({ status, reason }) {
+    return statusResponse(status, { 400: 'BadRequest', 401: 'Unauthorized', 403: 'Forbidden' }[status], `kubepass refused the request: ${reason}`);
+}
+/** The API server could not be reached, or the proxy cannot use its response. */
+function upstreamFailure(reason) {
+    return statusResponse(502, 'ServiceUnavailable', `kubepass got no response from the API server: ${reason}`);
+}
+function statusResponse(status, reason, message) {
+    const body = JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code: status });
+    return { status, headers: { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) }, body };
+}
+/** The response as bytes, for a socket that has left the HTTP server. */
+function responseBytes({ status, headers, body }) {
+    return `${responseHead(status, Object.entries({ ...headers, connection: 'close' }).flat())}${body}`;
+}
+/** @param rawHeaders names and values in turn */
+function responseHead(status, rawHeaders) {
+    const lines = rawHeaders.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${rawHeaders[index + 1] ?? ''}\r\n`] : []));
+    return `HTTP/1.1 ${status} ${external_node_http_.STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n`;
+}
+
+;// CONCATENATED MODULE: ./src/api-proxy/forward.ts
+
+
+
+
+
+
+/** Sends the request to the API server, and the response to the scan. Both stream, and each side waits for a slow reader. */
+function forward(upstream, incoming, outgoing, exchange) {
+    const sizes = { toServer: 0, toScan: 0 };
+    const withBody = hasBody(incoming.headers);
+    let request;
+    if (withBody)
+        incoming.on('data', (piece) => (sizes.toServer += piece.length));
+    outgoing.on('close', () => {
+        // After a complete response the connection stays open for the next request.
+        if (!outgoing.writableFinished)
+            request?.destroy();
+        exchange.ended(sizes.toServer, sizes.toScan);
+    });
+    send();
+    function send() {
+        const opened = upstream.open(incoming, false);
+        if (opened === undefined)
+            return void outgoing.destroy();
+        request = opened;
+        opened.on('response', passOn);
+        // Without this listener, Node.js closes the connection and emits no event.
+        opened.on('upgrade', (_response, socket) => {
+            socket.destroy();
+            fail(new http/* InvalidResponse */.h5('it changed the protocol, which the scan did not ask for'));
+        });
+        opened.on('error', (error) => {
+            // The API server may have closed a connection that was idle. As no response has begun, the request can be sent again.
+            if (opened.reusedSocket && !withBody && !outgoing.headersSent && isClosedConnection(error))
+                send();
+            else
+                fail(error);
+        });
+        if (!withBody)
+            return void opened.end();
+        incoming.on('end', () => opened.addTrailers(pairs(incoming.rawTrailers)));
+        incoming.pipe(opened);
+    }
+    function passOn(response) {
+        const status = response.statusCode ?? 502;
+        exchange.begun(status);
+        outgoing.sendDate = false;
+        outgoing.writeHead(status, downstreamHeaders(response));
+        response.on('data', (piece) => (sizes.toScan += piece.length));
+        response.on('end', () => {
+            if (response.rawTrailers.length > 0)
+                outgoing.addTrailers(pairs(response.rawTrailers));
+        });
+        response.on('close', () => {
+            if (!response.complete)
+                outgoing.destroy();
+        });
+        response.on('error', () => outgoing.destroy());
+        response.pipe(outgoing);
+        // A watch without events sends its first bytes late. A short response should still be one write.
+        setImmediate(() => {
+            if (!outgoing.writableEnded)
+                outgoing.flushHeaders();
+        });
+    }
+    function fail(error) {
+        incoming.unpipe();
+        incoming.resume();
+        if (outgoing.headersSent)
+            return void outgoing.destroy();
+        const response = upstreamFailure((0,retry/* reasonOf */.A3)(error));
+        exchange.begun(response.status);
+        respond(outgoing, response);
+    }
+}
+/** Sends a response of the proxy itself. It closes the connection if the next request may begin in an unknown place. */
+function respond(outgoing, { status, headers, body }) {
+    const isAmbiguous = status === 400 || outgoing.req.headers.expect !== undefined;
+    const close = isAmbiguous ? { connection: 'close' } : {};
+    outgoing.writeHead(status, { ...headers, ...close }).end(body);
+}
+function pairs(rawTrailers) {
+    return rawTrailers.flatMap((name, index) => (index % 2 === 0 ? [[name, rawTrailers[index + 1] ?? '']] : []));
+}
+function isClosedConnection(error) {
+    return ['ECONNRESET', 'EPIPE'].includes((0,errors/* errnoOf */.UQ)(error));
+}
+
+;// CONCATENATED MODULE: ./src/api-proxy/tunnel.ts
+
+
+
+/**
+ * Asks the API server to change the protocol (exec, attach, port-forward). After its 101 the bytes of both sides pass unread. Any other
+ * response goes to the scan, and the connection ends.
+ */
+function tunnel(upstream, incoming, { socket, head }, exchange) {
+    const sizes = { toServer: 0, toScan: 0 };
+    const request = upstream.open(incoming, true);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+        request?.destroy();
+        exchange.ended(sizes.toServer, sizes.toScan);
+    });
+    if (request === undefined)
+        return void socket.destroy();
+    request.on('upgrade', (response, server, serverHead) => {
+        exchange.begun(101);
+        socket.write(responseHead(101, response.rawHeaders));
+        socket.on('data', (piece) => (sizes.toServer += piece.length));
+        server.on('data', (piece) => (sizes.toScan += piece.length));
+        server.on('error', () => server.destroy());
+        server.on('close', () => socket.destroySoon());
+        socket.on('close', () => server.destroy());
+        if (head.length > 0)
+            server.write(head);
+        if (serverHead.length > 0)
+            socket.write(serverHead);
+        socket.pipe(server);
+        server.pipe(socket);
+    });
+    request.on('response', (response) => {
+        const status = response.statusCode ?? 502;
+        exchange.begun(status);
+        socket.write(responseHead(status, [...downstreamHeaders(response), 'Connection', 'close']));
+        response.on('error', () => socket.destroy());
+        response.pipe(socket);
+    });
+    request.on('error', (error) => {
+        if (socket.destroyed)
+            return;
+        const failure = upstreamFailure((0,retry/* reasonOf */.A3)(error));
+        exchange.begun(failure.status);
+        socket.end(responseBytes(failure));
+    });
+    request.end();
+}
+
+;// CONCATENATED MODULE: ./src/api-proxy/upstream.ts
+
+
+/** The command of an exec is part of the request line. */
+const MAX_HEADER_BYTES = 256 * 1024;
+/** The API server, as the proxy reaches it. */
+class Upstream {
+    /** The credential of the moment. A renewal replaces it; no client notices. */
+    token;
+    #agent;
+    #server;
+    /** The path of the server's URL: a prefix of every path. */
+    #prefix;
+    #isClosed = false;
+    /** @param agent verifies the API server's certificate, and may connect through an HTTP proxy */
+    constructor(server, agent) {
+        this.#server = new URL(server);
+        this.#prefix = this.#server.pathname.replace(/\/$/, '');
+        this.#agent = agent;
+    }
+    /** A request to the API server with the method, the path and the passed headers of the scan's request; undefined where there is no access. */
+    open(incoming, isUpgrade) {
+        if (this.#isClosed || this.token === undefined)
+            return undefined;
+        const { host, hostname, port } = this.#server;
+        return (0,external_node_https_.request)({
+            agent: this.#agent,
+            host: hostname.replace(/^\[|\]$/g, ''),
+            port: port === '' ? 443 : Number(port),
+            method: incoming.method,
+            path: `${this.#prefix}${incoming.url ?? ''}`,
+            headers: upstreamHeaders(incoming, host, this.token.reveal(), isUpgrade),
+            maxHeaderSize: MAX_HEADER_BYTES,
+            insecureHTTPParser: false,
+        });
+    }
+    /** Cuts all connections. No further request is sent. */
+    close() {
+        this.#isClosed = true;
+        this.token = undefined;
+        this.#agent.destroy();
+    }
+}
+
+;// CONCATENATED MODULE: ./src/api-proxy/used-requests.ts
+/** More distinct requests than people read. The others are counted. */
+const MAX_USES = 10_000;
+/** Kubernetes has no longer names. */
+const LONGEST_NAME = 253;
+const FORBIDDEN = 403;
+/** Counts the distinct requests of the scan. */
+class UsedRequests {
+    #uses = new Map();
+    /** Requests that the list does not have. */
+    notListed = 0;
+    total = 0;
+    /** @param status of the response; undefined where there was none */
+    add(request, refusedByKubepass, status) {
+        this.total += 1;
+        const refusedBy = refusedByKubepass ? 'kubepass' : status === FORBIDDEN ? 'api-server' : null;
+        const record = recordOf(request);
+        // A line feed is in no part, because the proxy refuses control characters.
+        const key = [refusedBy, ...Object.values(record)].join('\n');
+        const now = Date.now();
+        let use = this.#uses.get(key);
+        if (use === undefined) {
+            if (this.#uses.size >= MAX_USES)
+                return void (this.notListed += 1);
+            use = { request: record, refusedBy, statuses: new Map(), firstAt: now, lastAt: now, count: 0 };
+            this.#uses.set(key, use);
+        }
+        use.count += 1;
+        use.lastAt = now;
+        if (status !== undefined)
+            use.statuses.set(status, (use.statuses.get(status) ?? 0) + 1);
+    }
+    /** The most frequent first. */
+    list() {
+        return [...this.#uses.values()].toSorted((one, other) => other.count - one.count).map(toUsedAccess);
+    }
+}
+function toUsedAccess({ request, refusedBy, statuses, firstAt, lastAt, count }) {
+    return {
+        ...request,
+        refused_by: refusedBy,
+        count,
+        statuses: Object.fromEntries(statuses),
+        first_at: new Date(firstAt).toISOString(),
+        last_at: new Date(lastAt).toISOString(),
+    };
+}
+function recordOf(request) {
+    if (!request.isResource)
+        return { verb: request.verb, group: null, resource: null, subresource: null, namespace: null, name: null, path: bounded(request.path) };
+    const { verb, group, resource, subresource, namespace, name } = request;
+    return {
+        verb,
+        group: bounded(group),
+        resource: bounded(resource),
+        subresource: bounded(subresource),
+        namespace: bounded(namespace),
+        name: bounded(name),
+        path: null,
+    };
+}
+function bounded(text) {
+    return text === undefined ? null : text.slice(0, LONGEST_NAME);
+}
+
+;// CONCATENATED MODULE: ./src/api-proxy/api-proxy.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** A scan can open as many. kubepass itself must still be able to open files and connections. */
+const MAX_CONNECTIONS = 512;
+/** A client under load can take seconds for a handshake. */
+const HANDSHAKE_TIMEOUT_MS = 30_000;
+/** Time for the headers of one request. */
+const HEADERS_TIMEOUT_MS = 60_000;
+/**
+ * A TLS server on loopback, through which the scan reaches the API server. The scan has a credential that only this server accepts; the
+ * proxy puts the token of the moment in its place. After close() no request can pass.
+ */
+class ApiProxy {
+    /** PEM. It is also the CA certificate that the scan trusts. */
+    certificate;
+    credential;
+    #url = '';
+    #settings;
+    #runCredential;
+    #upstream;
+    #server;
+    #sockets = new Set();
+    #used = new UsedRequests();
+    /** The exchanges under way. */
+    #open = 0;
+    #unauthenticated = 0;
+    #ended;
+    constructor(settings) {
+        const { certificate, key } = makeServerCertificate(settings.validUntil);
+        this.certificate = certificate;
+        this.#settings = settings;
+        this.#runCredential = new RunCredential(settings.seal);
+        this.credential = this.#runCredential.sealed;
+        this.#upstream = new Upstream(settings.server, settings.http.newAgent());
+        this.#server = (0,external_node_https_.createServer)({
+            cert: certificate,
+            key,
+            minVersion: 'TLSv1.2',
+            handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+            headersTimeout: HEADERS_TIMEOUT_MS,
+            maxHeaderSize: MAX_HEADER_BYTES,
+            insecureHTTPParser: false,
+            // An upload can take as long as the scan, and a client can wait as long before its next request.
+            requestTimeout: 0,
+            keepAliveTimeout: 0,
+        });
+        this.#server.maxConnections = MAX_CONNECTIONS;
+        this.#server.on('connection', (socket) => {
+            this.#sockets.add(socket);
+            socket.on('close', () => this.#sockets.delete(socket));
+        });
+        this.#server.on('request', (request, response) => this.#serve(request, response));
+        this.#server.on('checkContinue', (request, response) => {
+            this.#serve(request, response, () => response.writeContinue());
+        });
+        this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+        this.#server.on('connect', (_request, socket) => {
+            socket.on('error', () => socket.destroy());
+            socket.end(responseBytes(refusalResponse({ status: 403, reason: 'the method CONNECT is not one of Kubernetes' })));
+        });
+    }
+    /** Listens on a free port of 127.0.0.1. */
+    static async start(settings) {
+        const proxy = new ApiProxy(settings);
+        proxy.#server.listen(0, '127.0.0.1');
+        await (0,external_node_events_.once)(proxy.#server, 'listening');
+        proxy.#url = `https://127.0.0.1:${proxy.#server.address().port}`;
+        return proxy;
+    }
+    get url() {
+        return this.#url;
+    }
+    /** The next request uses this token. */
+    set token(token) {
+        this.#upstream.token = token;
+    }
+    /** The record of what the scan did. */
+    get access() {
+        const { at = null, streamsCut = 0 } = this.#ended ?? {};
+        const { notListed, total } = this.#used;
+        return {
+            ended_at: at,
+            streams_cut: streamsCut,
+            requests: total,
+            unauthenticated: this.#unauthenticated,
+            uses: this.#used.list(),
+            not_listed: notListed,
+        };
+    }
+    get isClosed() {
+        return this.#ended !== undefined;
+    }
+    /** Ends the access: cuts all connections on both sides, and accepts none any more. */
+    close() {
+        if (this.#ended !== undefined)
+            return;
+        this.#ended = { at: new Date().toISOString(), streamsCut: this.#open };
+        this.#server.close();
+        this.#upstream.close();
+        for (const socket of this.#sockets)
+            socket.destroy();
+        this.#settings.log?.close();
+    }
+    /** @param begin called before the request goes on */
+    #serve(request, response, begin) {
+        response.on('error', () => response.destroy());
+        request.on('error', () => response.destroy());
+        const { attributes, refusal } = this.#judge(request, false);
+        if (refusal !== undefined) {
+            this.#refuse(request, attributes, refusal);
+            return respond(response, refusalResponse(refusal));
+        }
+        begin?.();
+        forward(this.#upstream, request, response, this.#exchange(request, attributes));
+    }
+    #upgrade(request, socket, head) {
+        const { attributes, refusal } = this.#judge(request, true);
+        if (refusal === undefined)
+            return tunnel(this.#upstream, request, { socket, head }, this.#exchange(request, attributes));
+        this.#refuse(request, attributes, refusal);
+        socket.on('error', () => socket.destroy());
+        socket.end(responseBytes(refusalResponse(refusal)));
+    }
+    #judge(request, isUpgrade) {
+        const { method = '', url = '' } = request;
+        if (!this.#runCredential.isIn(request))
+            return { attributes: unread(request), refusal: { status: 401, reason: 'it has not the credential of this run' } };
+        const wrongForm = refusalOfForm(request, isUpgrade);
+        if (wrongForm !== undefined)
+            return { attributes: unread(request), refusal: wrongForm };
+        const attributes = (0,request_attributes/* requestAttributes */.j)(method, url);
+        const { allow } = this.#settings;
+        const reason = alwaysRefused(attributes, allow) ?? (0,rbac_allow/* refusalOf */.Of)(allow, attributes);
+        return { attributes, refusal: reason === undefined ? undefined : { status: 403, reason } };
+    }
+    #refuse(request, attributes, { status, reason }) {
+        if (status === 401)
+            this.#unauthenticated += 1;
+        else {
+            this.#used.add(attributes, true, status);
+            this.#settings.log?.write(request, attributes, { status, refused: reason, startedAt: Date.now(), bytesToServer: 0, bytesToScan: 0 });
+        }
+    }
+    #exchange(request, attributes) {
+        const startedAt = Date.now();
+        let status;
+        let isOver = false;
+        this.#open += 1;
+        return {
+            begun: (given) => {
+                if (status !== undefined)
+                    return;
+                status = given;
+                this.#used.add(attributes, false, status);
+            },
+            ended: (bytesToServer, bytesToScan) => {
+                if (isOver)
+                    return;
+                isOver = true;
+                this.#open -= 1;
+                if (status === undefined)
+                    this.#used.add(attributes, false, undefined);
+                this.#settings.log?.write(request, attributes, { status, refused: undefined, startedAt, bytesToServer, bytesToScan });
+            },
+        };
+    }
+}
+/** A request that kubepass refuses before it reads its path. */
+function unread({ method = '', url = '' }) {
+    return { isResource: false, verb: method.toLowerCase(), path: url.split('?', 1)[0] ?? '' };
+}
+
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: ./src/system/files.ts
+var files = __nccwpck_require__(1650);
+;// CONCATENATED MODULE: ./src/api-proxy/request-log.ts
+
+
+
+const { O_APPEND, O_NOFOLLOW, O_WRONLY } = external_node_fs_.constants;
+/** Text that waits for one write. */
+const BATCH_BYTES = 64 * 1024;
+const BATCH_MS = 1_000;
+const MAX_BYTES = 256 * 1024 * 1024;
+const LONGEST_TEXT = 2_000;
+/** Writes one JSON line for each request of the scan, in batches. It stops at a size that no reader wants. */
+class RequestLog {
+    #file;
+    #redact;
+    #waiting = '';
+    #written = 0;
+    #timer;
+    /** Set when a write failed, or the file is full: the record then has a gap. */
+    problem;
+    constructor(file, redact) {
+        this.#file = file;
+        this.#redact = redact;
+    }
+    /** Empties the file. It stays open, because the scan may put another file in its place. */
+    static open(path, redact) {
+        (0,files/* replaceFile */.fR)(path, '');
+        return new RequestLog((0,external_node_fs_.openSync)(path, O_WRONLY | O_APPEND | O_NOFOLLOW), redact);
+    }
+    write(request, attributes, outcome) {
+        if (this.problem !== undefined)
+            return;
+        this.#waiting += `${JSON.stringify(lineOf(request, attributes, outcome))}\n`;
+        if (this.#waiting.length >= BATCH_BYTES)
+            this.#flush();
+        else
+            this.#timer ??= setTimeout(() => this.#flush(), BATCH_MS).unref();
+    }
+    close() {
+        this.#flush();
+        (0,external_node_fs_.closeSync)(this.#file);
+        this.problem ??= '';
+    }
+    #flush() {
+        clearTimeout(this.#timer);
+        this.#timer = undefined;
+        if (this.problem !== undefined || this.#waiting === '')
+            return;
+        const bytes = Buffer.from(this.#redact(this.#waiting));
+        this.#waiting = '';
+        try {
+            if (this.#written + bytes.length > MAX_BYTES)
+                this.problem = `it has ${this.#written} bytes`;
+            else
+                this.#written += (0,external_node_fs_.writeSync)(this.#file, bytes);
+        }
+        catch (error) {
+            this.problem = String(error.code);
+        }
+    }
+}
+function lineOf({ headers, method = '', url = '' }, request, outcome) {
+    const { bytesToScan, bytesToServer, refused, startedAt, status } = outcome;
+    return {
+        at: new Date(startedAt).toISOString(),
+        method,
+        target: withoutCommand(url).slice(0, LONGEST_TEXT),
+        ...recordOf(request),
+        status: status ?? null,
+        refused: refused ?? null,
+        ms: Date.now() - startedAt,
+        bytes_to_server: bytesToServer,
+        bytes_to_scan: bytesToScan,
+        user_agent: headers['user-agent']?.slice(0, LONGEST_TEXT) ?? null,
+    };
+}
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return text;
+    }
+}
+/** The command of an exec can hold passwords. */
+function withoutCommand(target) {
+    const [path, ...query] = target.split(/[?&]/);
+    const shown = query.map((pair) => (decoded(pair.split('=', 1)[0] ?? '') === 'command' ? 'command=***' : pair));
+    return shown.length === 0 ? target : `${path}?${shown.join('&')}`;
+}
+
+// EXTERNAL MODULE: ./src/config/delivery.ts
+var delivery = __nccwpck_require__(808);
 // EXTERNAL MODULE: ./src/net/proxy-variables.ts + 1 modules
 var proxy_variables = __nccwpck_require__(4330);
 ;// CONCATENATED MODULE: ./src/scan/environment.ts
@@ -1810,13 +2679,20 @@ function withheldFromClients(env, scanEnv) {
         .filter((name) => outranksKubeconfig(name) && scanEnv[name] === undefined)
         .toSorted();
 }
+/**
+ * The variables that keep clients from using an HTTP proxy for the API proxy on loopback. Some clients read the name in lower case first.
+ * @param env of the scan
+ */
+function withoutProxyForLoopback(env) {
+    const extended = (value = '') => `${value === '' ? '' : `${value},`}127.0.0.1,localhost`;
+    const { NO_PROXY, no_proxy } = env;
+    return { NO_PROXY: extended(NO_PROXY ?? no_proxy), no_proxy: extended(no_proxy ?? NO_PROXY) };
+}
 
+// EXTERNAL MODULE: ./src/scan/kubeconfig-file.ts
+var kubeconfig_file = __nccwpck_require__(7033);
 // EXTERNAL MODULE: ./src/system/pod.ts
 var pod = __nccwpck_require__(5606);
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
 ;// CONCATENATED MODULE: ./src/system/file-digest.ts
 
 
@@ -1884,13 +2760,74 @@ async function record({ journal, signal }, path) {
 
 
 
+
+
+
+
+
+
+/** The credential of a scan can be renewed, and its cleanup takes time, so the certificate outlives `max_scan`. */
+const CERTIFICATE_RESERVE_MS = 3_600_000;
+/** Starts the API proxy if the scan is to use it. Without a token it passes nothing on. */
+async function startApiProxy(run) {
+    const { options, platform, redactor, seal } = run;
+    if (!(0,delivery/* wantsProxy */.g)(options))
+        return;
+    const { allow, maxScan, requests, server } = options;
+    run.apiProxy = await ApiProxy.start({
+        server,
+        http: (0,run_context/* openHttp */.fb)(platform, options),
+        allow,
+        validUntil: Date.now() + options.deadline + maxScan * 1000 + CERTIFICATE_RESERVE_MS,
+        seal,
+        log: requests === undefined ? undefined : RequestLog.open(requests, (text) => redactor.redact(text)),
+    });
+}
+/**
+ * Writes the kubeconfig of the scan.
+ * @param isAccepted whether the API server accepts the token
+ * @returns the path of the kubeconfig
+ */
+function deliver(run, credential, isAccepted) {
+    const { apiProxy, journal, options, platform } = run;
+    const { directory } = journal.state;
+    if (apiProxy === undefined)
+        return (0,kubeconfig_file/* writeKubeconfig */.fQ)(directory, (0,kubeconfig_file/* directAccess */.Mc)(options, credential.token), platform.ownerUid);
+    if (!isAccepted) {
+        leaveProxy(run);
+        return deliver(run, credential, isAccepted);
+    }
+    apiProxy.token = credential.token;
+    journal.observe({ type: 'AccessOpened' });
+    return (0,kubeconfig_file/* writeKubeconfig */.fQ)(directory, (0,kubeconfig_file/* proxiedAccess */.wD)(options, apiProxy), platform.ownerUid);
+}
+/** Gives the scan the token, because the API server would refuse each request of the proxy. */
+function leaveProxy(run) {
+    const { options, platform } = run;
+    run.apiProxy?.close();
+    run.apiProxy = undefined;
+    const reasons = { delivery: options.delivery === 'proxy', allow: options.allow !== 'granted', requests: options.requests !== undefined };
+    const needed = ['delivery', 'allow', 'requests'].find((id) => reasons[id]);
+    if (needed !== undefined)
+        throw new errors/* KubepassError */.v3('INPUT', `${platform.nameOf(needed)} needs the API proxy, but the API server refuses the token.`, {
+            hint: `Add an audience of the API server to ${platform.nameOf('token_audiences')}, or leave ${platform.nameOf(needed)} out.`,
+        });
+    platform.log.info('The API proxy is of no use to a token for other audiences, so the scan gets the token in its kubeconfig.');
+}
+/** Gives the scan the renewed credential. */
+function deliverRenewed({ apiProxy, journal, options, platform }, { token }) {
+    if (apiProxy === undefined)
+        (0,kubeconfig_file/* writeKubeconfig */.fQ)(journal.state.directory, (0,kubeconfig_file/* directAccess */.Mc)(options, token), platform.ownerUid);
+    else
+        apiProxy.token = token;
+}
 /** Gives the credential to the later steps of the job. The post step revokes it. */
 async function deliverToLaterSteps(run, credential, kubeconfig) {
     const { env, log, stepOutputs } = run.platform;
     run.journal.observe({ type: 'DeliveredToLaterSteps' });
     run.programReading = recordExecutableDigest(run);
     if (stepOutputs !== undefined)
-        await writeOutputs(stepOutputs, run.options, credential, kubeconfig);
+        await writeOutputs(stepOutputs, run, credential, kubeconfig);
     const preferred = withheldFromClients(env, { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig });
     if (preferred.length > 0)
         log.info(`Clients prefer ${preferred.join(', ')} to the kubeconfig: unset each of these in the steps of the scan.`);
@@ -1899,17 +2836,27 @@ async function deliverToLaterSteps(run, credential, kubeconfig) {
         log.info(`The later steps can read this Pod's own token in ${podToken}.`);
     log.info('The later steps of this job have the credential; the post step revokes it. It is not renewed.');
 }
-async function writeOutputs(outputs, options, credential, kubeconfig) {
+async function writeOutputs(outputs, run, credential, kubeconfig) {
+    const { delivery, tokenVariable } = run.options;
     const { token, jti, expiresAt } = credential;
     await outputs.exportVariable('KUBECONFIG', kubeconfig);
     await outputs.exportVariable('KUBE_CONFIG_PATH', kubeconfig);
     await outputs.setOutput('kubeconfig', kubeconfig);
     await outputs.setOutput('expires_at', (0,time/* isoTime */.Ly)(expiresAt));
     await outputs.setOutput('credential_id', jti === undefined ? '' : (0,claims/* credentialId */.ZA)(jti));
-    if (options.delivery === 'env')
-        await outputs.exportVariable(options.tokenVariable, token);
-    if (options.delivery === 'output')
+    const tokenFile = (0,kubeconfig_file/* tokenFileIn */.Nx)(run.journal.state.directory);
+    if (delivery === 'env') {
+        await outputs.exportVariable(tokenVariable, token);
+        await outputs.exportVariable(tokenFileVariable(run.options), tokenFile);
+    }
+    if (delivery === 'output') {
         await outputs.setOutput('token', token);
+        await outputs.setOutput('token_file', tokenFile);
+    }
+}
+/** The variable that names the file of the token, for scripts that re-read it. */
+function tokenFileVariable({ tokenVariable }) {
+    return `${tokenVariable}_FILE`;
 }
 
 // EXTERNAL MODULE: ./src/lifecycle/report.ts
@@ -1938,8 +2885,6 @@ function nextSlot(credentials, numberInUse) {
 
 // EXTERNAL MODULE: ./src/config/options.ts + 7 modules
 var config_options = __nccwpck_require__(8363);
-// EXTERNAL MODULE: ./src/net/retry.ts
-var retry = __nccwpck_require__(7893);
 // EXTERNAL MODULE: external "node:child_process"
 var external_node_child_process_ = __nccwpck_require__(1421);
 // EXTERNAL MODULE: external "node:net"
@@ -2544,8 +3489,6 @@ async function startProcess(scan, isolate, hidden) {
     }
 }
 
-// EXTERNAL MODULE: ./src/scan/kubeconfig-file.ts
-var kubeconfig_file = __nccwpck_require__(7033);
 // EXTERNAL MODULE: ./src/state/credential-state.ts
 var credential_state = __nccwpck_require__(5320);
 // EXTERNAL MODULE: ./src/lifecycle/delete-secret.ts
@@ -2576,6 +3519,8 @@ const LATE_TRY_MS = 2_000;
 /** The wait after the first failed try, as a fraction of the credential's life. */
 const FIRST_RETRY_FRACTION = 0.02;
 const MAX_RETRY_WAIT_MS = 60_000;
+/** No client of the API proxy holds a replaced token, but a request with it may still be on its way to the API server. */
+const IN_FLIGHT_S = 5;
 /**
  * Renews the credential of the scan before it expires, from now on.
  * @param due the time of the first renewal, ms since 1970
@@ -2609,7 +3554,8 @@ async function renewRepeatedly(run, first, firstDue, signals) {
             const renewed = await renewBeforeExpiry(run, current, signals);
             if (renewed === undefined)
                 return;
-            const revokeAt = new Date((0,lifetime/* revokeSupersededAt */.ar)((0,lifetime/* endsAt */.Ek)(current, current.receivedAt), Date.now(), options.rotateGrace)).toISOString();
+            const grace = run.apiProxy === undefined ? options.rotateGrace : IN_FLIGHT_S;
+            const revokeAt = new Date((0,lifetime/* revokeSupersededAt */.ar)((0,lifetime/* endsAt */.Ek)(current, current.receivedAt), Date.now(), grace)).toISOString();
             journal.observe({ type: 'CredentialReplaced', number: current.number, revokeAt });
             current = renewed;
             due = (0,lifetime/* renewAt */.hh)(current, current.receivedAt);
@@ -2660,7 +3606,7 @@ async function renewOnce(run, current, slot, deadline) {
     const renewed = await acquire(run, slot, deadline);
     await verify(run, renewed, deadline);
     deadline.throwIfAborted();
-    (0,kubeconfig_file/* writeKubeconfig */.fQ)(run.journal.state.directory, run.options, renewed.token, run.platform.ownerUid);
+    deliverRenewed(run, renewed);
     // The summary has one row for all renewals, so the log tells the id of each.
     const id = renewed.jti === undefined ? '' : ` (${(0,claims/* credentialId */.ZA)(renewed.jti)})`;
     run.platform.log.info(`Renewed the credential: this one${id} expires ${(0,time/* isoTime */.Ly)(renewed.expiresAt)}.`);
@@ -2710,6 +3656,8 @@ async function revokeReplaced(run, number, aborted) {
 
 
 
+
+
 /**
  * Runs the scan with the credential.
  * @returns the exit code for the platform; on a CI, 0 for an accepted code
@@ -2721,7 +3669,7 @@ async function runScan(run, command, access) {
     const env = environmentOf(run, access);
     const renewal = (0,lifetime/* renewAt */.hh)(credential, credential.receivedAt);
     const maxScan = options.maxScan === config_options/* DEFAULT_MAX_SCAN_S */.Rl ? undefined : options.maxScan;
-    const announcement = announceRenewal(run, renewal, maxScan);
+    const announcement = run.apiProxy === undefined ? announceRenewal(run, renewal, maxScan) : undefined;
     for (const warning of platform.timeoutWarnings?.(maxScan) ?? [])
         await (0,run_context/* warn */.R8)(run, warning);
     const pipes = outputPipes(run, await whyNoPipes);
@@ -2750,9 +3698,11 @@ async function runScan(run, command, access) {
     }
 }
 /** The environment of the scan. A line in the log names each variable that the scan could miss. */
-function environmentOf({ options, platform, redactor }, { credential, kubeconfig }) {
+function environmentOf({ apiProxy, journal, options, platform, redactor }, { credential, kubeconfig }) {
     const inherited = scanEnvironment(platform.env, options, (value) => redactor.redact(value) !== value);
-    const delivered = options.delivery === 'env' ? { [options.tokenVariable]: credential.token.reveal() } : {};
+    const delivered = options.delivery === 'env'
+        ? { [options.tokenVariable]: credential.token.reveal(), [tokenFileVariable(options)]: (0,kubeconfig_file/* tokenFileIn */.Nx)(journal.state.directory) }
+        : {};
     // The preferences in ~/.kube/kuberc can name another kubeconfig or user.
     const preferences = options.passEnv.includes('KUBERC') ? {} : { KUBERC: 'off' };
     const access = { KUBECONFIG: kubeconfig, KUBE_CONFIG_PATH: kubeconfig, ...delivered };
@@ -2763,7 +3713,7 @@ function environmentOf({ options, platform, redactor }, { credential, kubeconfig
         if (withheld.length > 0)
             platform.log.info(`The scan does not get ${withheld.join(', ')}: clients would prefer that to its kubeconfig. Name it in pass_env if the scan needs it.`);
     }
-    return { ...inherited, ...preferences, ...access };
+    return { ...inherited, ...preferences, ...access, ...(apiProxy && withoutProxyForLoopback(inherited)) };
 }
 async function start(run, command, env, pipes) {
     const { journal, options, platform, redactor } = run;
@@ -2845,13 +3795,21 @@ function scanFailure({ exit_code: code, signal }, accepted, nameOfAccepted) {
     const question = name === 'SIGKILL' ? ' Did the machine run out of memory?' : '';
     return `The scan ${how}, which is not among ${nameOfAccepted} (${accepted.join(',')}).${question}`;
 }
+/**
+ * The possible causes when a scan fails that sent no request to the API proxy.
+ * @param nameOfDelivery the platform's spelling of the input delivery
+ */
+function unreachedProxy(url, nameOfDelivery) {
+    return (`The scan sent no request to the API proxy at ${new URL(url).host}. If it should have: it may run in a container with a network of its own ` +
+        "or on a remote Docker daemon, or its client ignores NO_PROXY behind an HTTP proxy, as Python's kubernetes client 34.1 and 35.0 does. " +
+        `Set ${nameOfDelivery} to kubeconfig, or give a container of a local daemon --network host.`);
+}
 
 // EXTERNAL MODULE: ./src/scan/private-directory.ts
 var private_directory = __nccwpck_require__(4368);
 // EXTERNAL MODULE: ./src/state/evidence.ts
 var evidence = __nccwpck_require__(7380);
 ;// CONCATENATED MODULE: ./src/commands/run.ts
-
 
 
 
@@ -2934,11 +3892,15 @@ async function acquireAndUse(run, beforeScan, pipes) {
     if (options.command !== undefined)
         pipes.whyNot = makeNamedPipes(directory);
     run.programReading = recordScriptDigest(run);
+    const proxyStart = startApiProxy(run);
+    // If the request for the token fails, that error is the result.
+    proxyStart.catch(() => undefined);
     const credential = await acquiring;
     const { namespace, name } = options.serviceAccount;
     platform.log.info(`Issued a credential for ${(0,quote/* quote */.hD)(`${namespace}/${name}`)} until ${(0,time/* isoTime */.Ly)(credential.expiresAt)}.`);
-    await verify(run, credential, beforeScan);
-    const kubeconfig = (0,kubeconfig_file/* writeKubeconfig */.fQ)(directory, options, credential.token, platform.ownerUid);
+    const isAccepted = await verify(run, credential, beforeScan);
+    await proxyStart;
+    const kubeconfig = deliver(run, credential, isAccepted);
     let exitCode = 0;
     if (options.command === undefined)
         await deliverToLaterSteps(run, credential, kubeconfig);
@@ -2960,15 +3922,191 @@ async function endAfter(run, failure) {
         (0,run_context/* recordFailure */.C5)(run, error);
     return error;
 }
-/** Says as the last line of a job why its exit code fails the job. */
-async function reportScanFailure({ journal, options, platform }, exitCode) {
+/** Says as the last line of a job why its exit code fails the job. In a terminal it only says what the exit code does not tell. */
+async function reportScanFailure({ apiProxy, journal, options, platform }, exitCode) {
     const { used } = (0,evidence/* toEvidence */.z)(journal.state);
-    if (platform.isCI && exitCode !== 0 && used !== null)
-        await platform.log.error(scanFailure(used, options.acceptExitCodes, platform.nameOf('accept_exit_codes')));
+    if (exitCode === 0 || used === null)
+        return;
+    const unreached = apiProxy?.access.requests === 0 ? unreachedProxy(apiProxy.url, platform.nameOf('delivery')) : undefined;
+    if (!platform.isCI)
+        return unreached === undefined ? undefined : platform.log.warn(unreached);
+    const failure = scanFailure(used, options.acceptExitCodes, platform.nameOf('accept_exit_codes'));
+    await platform.log.error(unreached === undefined ? failure : `${failure} ${unreached}`);
 }
 async function untilAborted(signal) {
     if (!signal.aborted)
         await (0,external_node_events_.once)(signal, 'abort');
+}
+
+
+/***/ }),
+
+/***/ 6342:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  M: () => (/* binding */ allowAsJson),
+  P: () => (/* binding */ parseAllow)
+});
+
+// EXTERNAL MODULE: ./src/base/quote.ts
+var quote = __nccwpck_require__(7541);
+// EXTERNAL MODULE: ./src/config/invalid-value.ts
+var invalid_value = __nccwpck_require__(6033);
+;// CONCATENATED MODULE: ./src/config/allow-rules.ts
+
+
+/** The form of each value of a field, and the form in words. */
+const FIELDS = {
+    apiGroups: { form: /^(\*|[a-z0-9.-]*)$/, words: '"*" or the name of a group, such as apps' },
+    resources: {
+        form: /^(\*|(\*\/)?[a-z0-9.-]+|[a-z0-9.-]+\/[a-z0-9.-]+)$/,
+        words: '"*", a resource such as pods, a subresource such as pods/log, or */log',
+    },
+    resourceNames: { form: /^[^/%]+$/, words: 'the name of an object' },
+    verbs: { form: /^(\*|[a-z]+)$/, words: '"*" or a verb in lower case, such as get' },
+    nonResourceURLs: { form: /^(\*|\/[^*]*\*?)$/, words: '"*", a path such as /metrics, or the begin of one: /logs/*' },
+    namespaces: { form: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, words: 'the name of a namespace' },
+};
+const NAMES = Object.keys(FIELDS);
+const EXAMPLE = 'A correct rule: {apiGroups: [apps], resources: [deployments], verbs: [get, list]}';
+const MOST_RULES = 1000;
+const MOST_VALUES = 1000;
+const LONGEST_VALUE = 300;
+/**
+ * Reads a list of rules, or a mapping with the field `rules`.
+ * @throws InvalidValue, which names the wrong field
+ */
+function readAllowRules(value) {
+    const rules = isObject(value) ? rulesIn(value) : value;
+    if (!Array.isArray(rules))
+        throw new invalid_value/* InvalidValue */.h(`holds no list of rules. ${EXAMPLE}`);
+    if (rules.length === 0 || rules.length > MOST_RULES)
+        throw new invalid_value/* InvalidValue */.h(`holds ${rules.length} rules, not 1 to ${MOST_RULES}`);
+    return rules.map((rule, index) => readRule(rule, `rules[${index}]`));
+}
+function rulesIn(value) {
+    const stray = Object.keys(value).find((name) => name !== 'rules');
+    if (stray !== undefined)
+        throw wrong((0,quote/* quote */.hD)(stray, 60), 'which is not known: give only the field rules, or a list of rules');
+    return value['rules'];
+}
+function readRule(rule, place) {
+    if (!isObject(rule))
+        throw wrong(place, 'which is no mapping');
+    const stray = Object.keys(rule).find((name) => !NAMES.includes(name));
+    if (stray !== undefined)
+        throw wrong(`${place}.${escaped(stray)}`, `which is no field of a rule; the fields are ${NAMES.join(', ')}`);
+    const listOf = (field) => readList(rule[field], field, place);
+    const read = {
+        // The API server needs the group of each resource. The core group is the empty text, which only quotes can write.
+        apiGroups: rule['apiGroups'] === undefined && rule['resources'] !== undefined ? [''] : listOf('apiGroups'),
+        resources: listOf('resources'),
+        resourceNames: listOf('resourceNames'),
+        verbs: listOf('verbs'),
+        nonResourceURLs: listOf('nonResourceURLs'),
+        namespaces: listOf('namespaces'),
+    };
+    checkRule(read, place);
+    return read;
+}
+/** As the API server demands of a rule. */
+function checkRule({ apiGroups, verbs, resources, resourceNames, nonResourceURLs, namespaces }, place) {
+    if (verbs.length === 0)
+        throw wrong(`${place}.verbs`, 'which is missing or empty');
+    if (nonResourceURLs.length === 0) {
+        if (resources.length === 0)
+            throw wrong(`${place}.resources`, 'which is missing or empty');
+        if (apiGroups.length === 0)
+            throw wrong(`${place}.apiGroups`, 'which is empty: leave it out for the core group');
+    }
+    else if ([apiGroups, resources, resourceNames, namespaces].some((list) => list.length > 0)) {
+        throw wrong(`${place}.nonResourceURLs`, 'beside which only verbs may stand');
+    }
+}
+function readList(value, field, place) {
+    if (value === undefined)
+        return [];
+    if (!Array.isArray(value))
+        throw wrong(`${place}.${field}`, 'which is no list');
+    if (value.length > MOST_VALUES)
+        throw wrong(`${place}.${field}`, `which has over ${MOST_VALUES} values`);
+    return value.map((each, index) => {
+        const { form, words } = FIELDS[field];
+        if (typeof each === 'string' && each.length <= LONGEST_VALUE && form.test(each))
+            return each;
+        throw wrong(`${place}.${field}[${index}]`, `which is not ${words}`);
+    });
+}
+function wrong(field, fault) {
+    return new invalid_value/* InvalidValue */.h(`has ${field}, ${fault}. ${EXAMPLE}`);
+}
+function escaped(name) {
+    return (0,quote/* quote */.hD)(name, 60).slice(1, -1);
+}
+function isObject(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+// EXTERNAL MODULE: ./src/config/path-or-content.ts
+var path_or_content = __nccwpck_require__(8789);
+// EXTERNAL MODULE: ./src/config/yaml.ts
+var config_yaml = __nccwpck_require__(9211);
+;// CONCATENATED MODULE: ./src/config/allow-input.ts
+
+
+
+
+const LONGEST_TEXT = 100_000;
+/**
+ * Reads the rules of the input `allow` before the parser, because the parser of YAML is loaded only then.
+ * @param readFile reads the file, the pipe or standard input with this path
+ * @returns the rules as JSON; InvalidValue if they are no YAML; undefined if the input has no rules
+ */
+async function allowAsJson(text, readFile) {
+    if (text === '' || isWord(text))
+        return undefined;
+    try {
+        const yaml = isRules(text) ? text : textOfRules(text, readFile);
+        if (yaml.length > LONGEST_TEXT)
+            throw new invalid_value/* InvalidValue */.h(`holds more than ${LONGEST_TEXT} characters`);
+        const [document, ...others] = await (0,config_yaml/* parseYaml */.h)(yaml);
+        if (others.length > 0)
+            throw new invalid_value/* InvalidValue */.h('holds more than one YAML document');
+        return JSON.stringify(document ?? null);
+    }
+    catch (error) {
+        if (error instanceof invalid_value/* InvalidValue */.h)
+            return error;
+        throw error;
+    }
+}
+/**
+ * @param json what allowAsJson() returned
+ * @throws InvalidValue
+ */
+function parseAllow(text, json) {
+    if (isWord(text))
+        return text;
+    if (json instanceof invalid_value/* InvalidValue */.h)
+        throw json;
+    if (json === undefined)
+        throw new invalid_value/* InvalidValue */.h('is neither granted nor read, and its rules were not read');
+    return readAllowRules(JSON.parse(json));
+}
+function isWord(text) {
+    return text === 'granted' || text === 'read';
+}
+/** Whether the text is YAML, and no path of a file. */
+function isRules(text) {
+    return /[\n\r{[]|:\s/.test(text);
+}
+function textOfRules(path, readFile) {
+    if ((0,path_or_content/* isNoPath */.F)(path))
+        throw new invalid_value/* InvalidValue */.h('is none of granted, read, rules, or the path of a file with rules');
+    return readFile(path);
 }
 
 
@@ -3259,6 +4397,20 @@ function decodings(text) {
 
 /***/ }),
 
+/***/ 808:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   g: () => (/* binding */ wantsProxy)
+/* harmony export */ });
+/** Whether the scan is to reach the API server through the API proxy, so that it never gets the token. */
+function wantsProxy({ command, delivery }) {
+    return delivery === 'proxy' || (delivery === 'auto' && command !== undefined);
+}
+
+
+/***/ }),
+
 /***/ 8689:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -3290,6 +4442,10 @@ const extraFlagTable = {
     json: { description: 'Print JSON in place of a table.' },
     'github-token-file': { description: 'File with a token for the API of GitHub; without it GITHUB_TOKEN.', path: 'file' },
     'gitlab-token-file': { description: 'File with a token for the API of GitLab; without it GITLAB_TOKEN or CI_JOB_TOKEN.', path: 'file' },
+    check: {
+        description: 'Manifest with Roles: exit with 1 if a right was used that it does not grant, and list what was not used.',
+        path: 'file',
+    },
 };
 const extraFlags = extraFlagTable;
 function flagName(id) {
@@ -3460,6 +4616,14 @@ const table = {
         options: ['true', 'false'],
         guard: '^(true|false)$',
     },
+    allow: {
+        description: 'Which requests of the scan may pass: granted (all that RBAC grants), read (get, list, watch, logs and self reviews), or RBAC rules as YAML or the path of a file. It can only narrow what RBAC grants.',
+        example: 'read',
+        default: 'granted',
+        path: 'file',
+        // Without quotes: a rule without apiGroups is for the core group.
+        guard: String.raw `^[A-Za-z0-9._:/,*{}\[\] \r\n-]*$`,
+    },
     audience: {
         description: "Audience of the job's ID token. Give the server's URL, so that no other cluster can use the token. On GitHub that is the default; on GitLab only the identity gitlab-oidc needs it.",
         example: 'https://10.0.0.1:6443',
@@ -3511,14 +4675,14 @@ const table = {
         default: '3',
     },
     delivery: {
-        description: 'Where the token is: only in the kubeconfig (kubeconfig), also in a variable (env), or also in the output "token" (output, on GitHub).',
-        example: 'kubeconfig',
-        default: 'kubeconfig',
-        options: ['kubeconfig', 'env', 'output'],
+        description: 'How the scan reaches the API server: through the API proxy of kubepass (proxy), so that it never gets the token; with the token in its kubeconfig (kubeconfig), for a scan that cannot reach 127.0.0.1; also with the token in a variable (env), or in the output "token" (output, on GitHub). auto: proxy with a command, else kubeconfig.',
+        example: 'auto',
+        default: 'auto',
+        options: ['auto', 'proxy', 'kubeconfig', 'env', 'output'],
         optionsOnly: { output: 'github' },
     },
     token_variable: {
-        description: 'Delivery "env": the variable\'s name.',
+        description: 'Delivery "env": the variable\'s name. A second variable, which ends in _FILE, names the file of the token.',
         example: 'KUBE_TOKEN',
         default: 'KUBE_TOKEN',
     },
@@ -3547,6 +4711,12 @@ const table = {
     evidence: {
         description: 'File to write the evidence to, as JSON (schema: docs/evidence.schema.json); kubepass creates its folder. In a terminal - is standard output.',
         example: 'kubepass-evidence.json',
+        default: '',
+        path: 'file',
+    },
+    requests: {
+        description: 'File with one line of JSON for each request of the scan; kubepass creates its folder. It needs the API proxy.',
+        example: 'kubepass-requests.jsonl',
         default: '',
         path: 'file',
     },
@@ -3600,6 +4770,7 @@ const outputs = {
     credential_id: { description: "The credential's id as the audit log writes it: JTI=..." },
     exit_code: { description: "The scan's own exit code (with command)." },
     token: { description: 'The token itself, masked; only with delivery: output.' },
+    token_file: { description: 'Path of the file with the token; only with delivery: output.' },
 };
 
 
@@ -3844,6 +5015,8 @@ function problemOfOwnKubeconfig(given) {
 
 // EXTERNAL MODULE: ./src/config/cluster-source.ts
 var cluster_source = __nccwpck_require__(6704);
+// EXTERNAL MODULE: ./src/config/allow-input.ts + 1 modules
+var allow_input = __nccwpck_require__(6342);
 // EXTERNAL MODULE: ./src/config/certificates.ts
 var certificates = __nccwpck_require__(8812);
 // EXTERNAL MODULE: ./src/config/inputs.ts
@@ -3937,6 +5110,7 @@ function systemRoots() {
 
 
 
+
 /** The parser of each input. */
 const inputParsers = {
     server: { parse: parsers/* parseServer */.ld, fallback: '' },
@@ -3964,6 +5138,12 @@ const inputParsers = {
     context: { parse: asText, fallback: undefined },
     allow_exec: yesOrNo('allow_exec'),
     allow_own_kubeconfig: yesOrNo('allow_own_kubeconfig'),
+    allow: {
+        parse: (text, { source }) => (0,allow_input/* parseAllow */.P)(text, source.pipeTexts?.get(text)),
+        fallback: 'granted',
+        // At the end of a run the file may no longer exist.
+        isNeeded: ({ purpose }) => purpose === 'start',
+    },
     audience: { parse: parsers/* parseAudience */.QA, fallback: undefined },
     duration: {
         parse: (text, given) => (0,parsers/* parseLife */.w6)(text, given.value('max_duration'), given.nameOf('max_duration')),
@@ -3990,6 +5170,7 @@ const inputParsers = {
     tls_server_name: { parse: parsers/* parseServerName */.ey, fallback: undefined },
     deadline: withDefault('deadline', parsers/* parseDeadline */.O0),
     evidence: { parse: (path, { source, purpose }) => (0,paths/* parseEvidencePath */.WL)(path, source, purpose), fallback: undefined },
+    requests: { parse: (path, { source, purpose }) => (0,paths/* parseReportPath */.jb)(path, source, purpose), fallback: undefined },
     report: choice('report'),
     github_token: {
         parse: (text, _, seal) => (0,seal_credentials/* sealToken */.fh)(text, seal),
@@ -4103,7 +5284,10 @@ class InputReader {
     }
 }
 
+// EXTERNAL MODULE: ./src/config/delivery.ts
+var delivery = __nccwpck_require__(808);
 ;// CONCATENATED MODULE: ./src/config/input-rules.ts
+
 
 
 
@@ -4140,6 +5324,20 @@ const inputRules = [
             : undefined,
     },
     {
+        name: 'delivery: proxy needs a command',
+        problem: (given) => given.purpose === 'start' && given.value('delivery') === 'proxy' && commandOf(given) === undefined
+            ? `${given.nameOf('delivery')} is proxy, but there is no command: set ${given.nameOf('command')}, or leave ${given.nameOf('delivery')} out`
+            : undefined,
+    },
+    needsProxy('requests'),
+    needsProxy('allow'),
+    {
+        name: 'rotate_grace excludes the API proxy',
+        problem: (given) => given.purpose === 'start' && given.has('rotate_grace') && usesProxy(given)
+            ? `${given.nameOf('rotate_grace')} is for scans that hold the token: leave it out, or set ${given.nameOf('delivery')} to kubeconfig`
+            : undefined,
+    },
+    {
         name: 'identity: token needs token or token_file',
         problem: (given) => given.value('identity') === 'token' && !given.has('token') && !given.has('token_file')
             ? `${given.nameOf('identity')} is token, but neither ${given.nameOf('token')} nor ${given.nameOf('token_file')} is given`
@@ -4149,6 +5347,12 @@ const inputRules = [
         name: 'prove: post needs a post step that can fail the job',
         problem: (given) => given.value('prove') === 'post' && !given.source.postFailsJob
             ? `${given.nameOf('prove')} is post, but here ${given.source.hasPost ? 'after_script cannot fail the job' : 'no post step follows'}`
+            : undefined,
+    },
+    {
+        name: 'prove: post excludes the API proxy',
+        problem: (given) => given.purpose === 'start' && given.value('prove') === 'post' && given.source.postFailsJob && usesProxy(given)
+            ? `${given.nameOf('prove')} is post, but with the API proxy no file keeps the token for the post step: leave it out, or set ${given.nameOf('delivery')} to kubeconfig`
             : undefined,
     },
     {
@@ -4187,6 +5391,18 @@ const inputRules = [
     needsKubeconfig('context'),
     needsKubeconfig('allow_exec'),
 ];
+/** The text of the default counts as not given, because templates give it. */
+function needsProxy(id) {
+    return {
+        name: `${id} needs the API proxy`,
+        problem: (given) => given.purpose === 'start' && given.has(id) && given.text(id) !== inputs/* inputs */.QL[id].default && !usesProxy(given)
+            ? `${given.nameOf(id)} needs the API proxy, but the scan gets the token: give a command, and set ${given.nameOf('delivery')} to proxy`
+            : undefined,
+    };
+}
+function usesProxy(given) {
+    return (0,delivery/* wantsProxy */.g)({ command: commandOf(given), delivery: given.value('delivery') });
+}
 function problemOfNoCommand(given) {
     const { hasLaterSteps, hasPost } = given.source;
     if (given.purpose === 'finish' || hasLaterSteps || commandOf(given) !== undefined)
@@ -4241,6 +5457,7 @@ const STEPS = [
     'identity',
     'kubeconfig',
     'token_file',
+    'allow',
     'audience',
     'duration',
     'rotate_grace',
@@ -4255,6 +5472,7 @@ const STEPS = [
     'proxy_url',
     'tls_server_name',
     'evidence',
+    'requests',
     'deadline',
     ...inputRules,
 ];
@@ -4305,6 +5523,7 @@ function optionsOf(given) {
         kubeconfig: given.value('kubeconfig'),
         token: given.value('token') ?? given.value('token_file'),
         stdinTaken: read_pipes/* PATH_INPUTS */.EY.some((id) => (0,read_pipes/* isStdin */.jD)(given.text(id))),
+        allow: given.value('allow'),
         audience: given.value('audience') ?? server,
         duration: given.value('duration'),
         rotateGrace: given.value('rotate_grace'),
@@ -4319,6 +5538,7 @@ function optionsOf(given) {
         proxyUrl: given.value('proxy_url'),
         tlsServerName: given.value('tls_server_name'),
         evidence: given.value('evidence'),
+        requests: given.value('requests'),
         checkToken: given.value('github_token'),
         deadline: 1000 * given.value('deadline'),
     };
@@ -4548,6 +5768,7 @@ function isNoPath(text, folder = '') {
 /* harmony export */   FK: () => (/* binding */ isInside),
 /* harmony export */   PC: () => (/* binding */ baseDirectory),
 /* harmony export */   WL: () => (/* binding */ parseEvidencePath),
+/* harmony export */   jb: () => (/* binding */ parseReportPath),
 /* harmony export */   qk: () => (/* binding */ STANDARD_OUTPUT),
 /* harmony export */   xR: () => (/* binding */ realpathOr)
 /* harmony export */ });
@@ -4573,6 +5794,10 @@ function parseEvidencePath(text, source, purpose) {
             throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_4__/* .InvalidValue */ .h("is -, but a job's standard output is its log: name a file");
         return text;
     }
+    return parseReportPath(text, source, purpose);
+}
+/** The path of a file that kubepass writes for people. The folder of the file is made. */
+function parseReportPath(text, source, purpose) {
     if (text.includes('\0') || text.includes('\n'))
         throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_4__/* .InvalidValue */ .h('holds a NUL or a line end');
     const file = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.resolve)(source.workspace ?? '', text);
@@ -4688,11 +5913,13 @@ function pemOf(text) {
 /* harmony import */ var node_stream__WEBPACK_IMPORTED_MODULE_1___default = /*#__PURE__*/__nccwpck_require__.n(node_stream__WEBPACK_IMPORTED_MODULE_1__);
 /* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8500);
 /* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_2___default = /*#__PURE__*/__nccwpck_require__.n(node_timers_promises__WEBPACK_IMPORTED_MODULE_2__);
-/* harmony import */ var _base_deadline_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6277);
+/* harmony import */ var _base_deadline_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6277);
 /* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4758);
-/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7541);
-/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6033);
-/* harmony import */ var _small_file_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(400);
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7541);
+/* harmony import */ var _allow_input_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6342);
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6033);
+/* harmony import */ var _small_file_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(400);
+
 
 
 
@@ -4702,36 +5929,39 @@ function pemOf(text) {
 
 
 /** The inputs that can be the path of a file. */
-const PATH_INPUTS = ['kubeconfig', 'token_file', 'certificate_authority'];
+const PATH_INPUTS = ['kubeconfig', 'token_file', 'certificate_authority', 'allow'];
 const POLL_MS = 20;
 /**
  * Reads pipes, such as a process substitution, before all other inputs. A pipe can be read only once, so that the texts are kept
- * for the whole run.
+ * for the whole run. The rules of `allow` are read here too, and become JSON.
  * @param seconds the time limit for all pipes
  */
 async function readPipes(source, seconds, stop) {
     const given = PATH_INPUTS.map((id) => (source.input(id) ?? '').trim());
-    const deadline = (0,_base_deadline_js__WEBPACK_IMPORTED_MODULE_5__/* .deadlineAfter */ .d)(seconds * 1000, stop);
+    const deadline = (0,_base_deadline_js__WEBPACK_IMPORTED_MODULE_6__/* .deadlineAfter */ .d)(seconds * 1000, stop);
     const read = async (path, readText) => {
         try {
             return [path, await readText()];
         }
         catch (error) {
             stop.throwIfAborted();
-            if (error instanceof _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__/* .InvalidValue */ .h)
+            if (error instanceof _invalid_value_js__WEBPACK_IMPORTED_MODULE_7__/* .InvalidValue */ .h)
                 return [path, error];
             const why = deadline.aborted
                 ? `whose text did not end within ${seconds} s: does a program write to it? Raise deadline if that takes longer`
                 : `which cannot be read (${(0,_base_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .errnoOf */ .UQ)(error)})`;
-            return [path, new _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__/* .InvalidValue */ .h(`names ${isStdin(path) ? 'standard input' : `the pipe ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .hD)(path)}`}, ${why}`)];
+            return [path, new _invalid_value_js__WEBPACK_IMPORTED_MODULE_7__/* .InvalidValue */ .h(`names ${isStdin(path) ? 'standard input' : `the pipe ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_8__/* .quote */ .hD)(path)}`}, ${why}`)];
         }
     };
     const ofStdin = source.stdin === undefined ? [] : given.filter(isStdin);
     const ofPipes = given.filter((path) => !isStdin(path) && isPipe(path));
-    return new Map(await Promise.all([
+    const texts = new Map(await Promise.all([
         ...ofStdin.map((path) => read(path, () => textOfStdin(ofStdin.length, source.stdin, deadline))),
         ...ofPipes.map((path) => read(path, () => textOfPipe(path, source.hasPost, deadline))),
     ]));
+    const allow = (source.input('allow') ?? '').trim();
+    const rules = await (0,_allow_input_js__WEBPACK_IMPORTED_MODULE_4__/* .allowAsJson */ .M)(allow, (path) => textOfPath(path, texts));
+    return rules === undefined ? texts : texts.set(allow, rules);
 }
 /**
  * The text of a file, of a pipe or of standard input.
@@ -4740,11 +5970,11 @@ async function readPipes(source, seconds, stop) {
  */
 function textOfPath(path, pipeTexts) {
     const text = pipeTexts?.get(path);
-    if (text instanceof _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__/* .InvalidValue */ .h)
+    if (text instanceof _invalid_value_js__WEBPACK_IMPORTED_MODULE_7__/* .InvalidValue */ .h)
         throw text;
     if (text === undefined && isStdin(path))
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .hD)(path)}, but there is no standard input here`);
-    return text ?? (0,_small_file_js__WEBPACK_IMPORTED_MODULE_4__/* .readSmallFile */ .EW)(path);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_7__/* .InvalidValue */ .h(`is ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_8__/* .quote */ .hD)(path)}, but there is no standard input here`);
+    return text ?? (0,_small_file_js__WEBPACK_IMPORTED_MODULE_5__/* .readSmallFile */ .EW)(path);
 }
 function isStdin(path) {
     return /^(-|\/dev\/(stdin|fd\/0)|\/proc\/self\/fd\/0)$/.test(path);
@@ -4760,23 +5990,23 @@ function isPipe(path) {
 /** Reads without blocking: a named pipe may never get a writer, and kubepass must react to signals meanwhile. */
 async function textOfPipe(path, hasPost, deadline) {
     if (hasPost)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__/* .InvalidValue */ .h(`names the pipe ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .hD)(path)}: kubepass reads it again at the end of the job, but a pipe can be read only once`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_7__/* .InvalidValue */ .h(`names the pipe ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_8__/* .quote */ .hD)(path)}: kubepass reads it again at the end of the job, but a pipe can be read only once`);
     // A process substitution has had its writer from the start; a named pipe may still wait for one.
     const hadWriter = /^\/(dev|proc\/[^/]+)\/fd\//.test(path);
     const file = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.openSync)(path, node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_RDONLY | node_fs__WEBPACK_IMPORTED_MODULE_0__.constants.O_NONBLOCK);
     try {
         const chunks = [];
-        for (let size = 0; size <= _small_file_js__WEBPACK_IMPORTED_MODULE_4__/* .LARGEST_FILE */ .K7;) {
+        for (let size = 0; size <= _small_file_js__WEBPACK_IMPORTED_MODULE_5__/* .LARGEST_FILE */ .K7;) {
             const chunk = readNow(file);
             if (chunk?.length === 0 && (hadWriter || size > 0))
-                return (0,_small_file_js__WEBPACK_IMPORTED_MODULE_4__/* .textIn */ .r7)(Buffer.concat(chunks));
+                return (0,_small_file_js__WEBPACK_IMPORTED_MODULE_5__/* .textIn */ .r7)(Buffer.concat(chunks));
             if (chunk === undefined || chunk.length === 0)
                 await (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_2__.setTimeout)(POLL_MS, undefined, { signal: deadline });
             else
                 chunks.push(chunk);
             size += chunk?.length ?? 0;
         }
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__/* .InvalidValue */ .h(`names the pipe ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_7__/* .quote */ .hD)(path)}, whose text is over 1 MiB`);
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_7__/* .InvalidValue */ .h(`names the pipe ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_8__/* .quote */ .hD)(path)}, whose text is over 1 MiB`);
     }
     finally {
         (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.closeSync)(file);
@@ -4796,16 +6026,16 @@ function readNow(file) {
 }
 async function textOfStdin(readers, open, deadline) {
     if (readers > 1 || open === undefined)
-        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__/* .InvalidValue */ .h('names standard input, as another input does');
+        throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_7__/* .InvalidValue */ .h('names standard input, as another input does');
     const chunks = [];
     let size = 0;
     for await (const chunk of (0,node_stream__WEBPACK_IMPORTED_MODULE_1__.addAbortSignal)(deadline, open())) {
         chunks.push(chunk);
         size += chunk.length;
-        if (size > _small_file_js__WEBPACK_IMPORTED_MODULE_4__/* .LARGEST_FILE */ .K7)
-            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_6__/* .InvalidValue */ .h('names standard input, whose text is over 1 MiB');
+        if (size > _small_file_js__WEBPACK_IMPORTED_MODULE_5__/* .LARGEST_FILE */ .K7)
+            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_7__/* .InvalidValue */ .h('names standard input, whose text is over 1 MiB');
     }
-    return (0,_small_file_js__WEBPACK_IMPORTED_MODULE_4__/* .textIn */ .r7)(Buffer.concat(chunks));
+    return (0,_small_file_js__WEBPACK_IMPORTED_MODULE_5__/* .textIn */ .r7)(Buffer.concat(chunks));
 }
 
 
@@ -4915,15 +6145,15 @@ function checkKeyPair(pair) {
 
 /** Every file that kubepass needs is smaller. */
 const LARGEST_FILE = 1024 * 1024;
-function readSmallFile(path) {
+function readSmallFile(path, largest = LARGEST_FILE) {
     try {
         const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(path);
         if (about.isFIFO())
             throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .InvalidValue */ .h(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)}, a pipe, which can be read only once: give a file`);
         if (!about.isFile())
             throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .InvalidValue */ .h(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)}, which is no file`);
-        if (about.size > LARGEST_FILE)
-            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .InvalidValue */ .h(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)}, which is over 1 MiB`);
+        if (about.size > largest)
+            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .InvalidValue */ .h(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)}, which is over ${largest / LARGEST_FILE} MiB`);
         return textIn((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(path));
     }
     catch (error) {
@@ -4936,6 +6166,44 @@ function readSmallFile(path) {
 function textIn(bytes) {
     const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8';
     return new TextDecoder(encoding).decode(bytes);
+}
+
+
+/***/ }),
+
+/***/ 9211:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   V: () => (/* binding */ writeYaml),
+/* harmony export */   h: () => (/* binding */ parseYaml)
+/* harmony export */ });
+/* harmony import */ var _invalid_value_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6033);
+
+/**
+ * Parses the documents of a YAML text strictly.
+ * @throws InvalidValue, which quotes nothing of the text
+ */
+async function parseYaml(text) {
+    // Imported only here, because few jobs give YAML.
+    const { parseAllDocuments } = await __nccwpck_require__.e(/* import() */ 815).then(__nccwpck_require__.t.bind(__nccwpck_require__, 8815, 19));
+    const documents = [...parseAllDocuments(text, { strict: true, uniqueKeys: true, stringKeys: true, merge: false, prettyErrors: false })];
+    return documents.map((document) => {
+        const [problem] = [...document.errors, ...document.warnings];
+        if (problem !== undefined)
+            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_0__/* .InvalidValue */ .h(`is no YAML (${problem.code} in line ${text.slice(0, problem.pos[0]).split('\n').length})`);
+        try {
+            return document.toJS({ maxAliasCount: 0 });
+        }
+        catch {
+            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_0__/* .InvalidValue */ .h('holds YAML aliases, which kubepass does not read');
+        }
+    });
+}
+/** Writes each object as a YAML document. */
+async function writeYaml(objects) {
+    const { stringify } = await __nccwpck_require__.e(/* import() */ 815).then(__nccwpck_require__.t.bind(__nccwpck_require__, 8815, 19));
+    return objects.map((each) => `---\n${stringify(each, { lineWidth: 0, aliasDuplicateObjects: false })}`).join('');
 }
 
 
@@ -5160,24 +6428,8 @@ function certificateLines(pem) {
 var token_claims = __nccwpck_require__(9356);
 // EXTERNAL MODULE: ./src/token/jwt.ts
 var jwt = __nccwpck_require__(8684);
-;// CONCATENATED MODULE: ./src/kube/request-attributes.ts
-
-/** The request's attributes, which RBAC compares with its rules. */
-function attributesOf({ method, path }) {
-    const [prefix, ...parts] = (path.split('?')[0] ?? '').split('/').slice(1);
-    const group = prefix === 'apis' ? (parts.shift() ?? '') : '';
-    parts.shift();
-    const namespace = parts[0] === 'namespaces' ? parts.splice(0, 2)[1] : undefined;
-    const [resource = '', name, subresource] = parts;
-    const verb = { POST: 'create', DELETE: 'delete', GET: name === undefined ? 'list' : 'get' }[method];
-    return { verb, group, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace, name };
-}
-/** The request in one phrase for a message, without the name of the object. */
-function describeRequest({ verb, resource, group, namespace }) {
-    const place = namespace === undefined ? '' : ` in the namespace ${(0,quote/* quote */.hD)(namespace)}`;
-    return `${verb} ${(0,quote/* quote */.hD)(group === '' ? resource : `${resource}.${group}`)}${place}`;
-}
-
+// EXTERNAL MODULE: ./src/rbac/describe-request.ts
+var describe_request = __nccwpck_require__(1963);
 ;// CONCATENATED MODULE: ./src/kube/misrouted.ts
 
 
@@ -5205,7 +6457,7 @@ function otherDeniedResource(what, { message = '' }) {
         return undefined;
     const [, verb = '', resource = '', group = '', namespace] = denied;
     const same = verb === what.verb && resource === what.resource && group === what.group && namespace === what.namespace;
-    return same ? undefined : describeRequest({ verb, resource, group, namespace });
+    return same ? undefined : (0,describe_request/* describeRequest */.N)({ verb, resource, group, namespace });
 }
 function unsupportedMethod({ reason }, status) {
     return status === 405 && reason === 'MethodNotAllowed' ? 'a request whose method it does not support' : undefined;
@@ -5236,7 +6488,7 @@ function concerns({ group: ownGroup, resource, namespace, name }, kind, group, s
  * @param other a phrase for what was answered: `the path "/x"`
  */
 function misroutedHint({ server }, what, other) {
-    const answered = `The API server answered for ${other}, but kubepass asked for ${describeRequest(what)}`;
+    const answered = `The API server answered for ${other}, but kubepass asked for ${(0,describe_request/* describeRequest */.N)(what)}`;
     const { origin, pathname } = new URL(server);
     return pathname === '/'
         ? `${answered}: does a proxy or gateway in between change requests, or is this not the API server of a Kubernetes cluster?`
@@ -5301,6 +6553,19 @@ function listed(words) {
 
 // EXTERNAL MODULE: ./src/kube/quota.ts
 var quota = __nccwpck_require__(1089);
+// EXTERNAL MODULE: ./src/rbac/request-attributes.ts + 5 modules
+var request_attributes = __nccwpck_require__(8533);
+;// CONCATENATED MODULE: ./src/kube/request-attributes.ts
+
+/** The attributes of a request of kubepass, which RBAC compares with its rules. */
+function attributesOf({ method, path }) {
+    const request = (0,request_attributes/* requestAttributes */.j)(method, path);
+    if (!request.isResource)
+        return { verb: request.verb, group: '', resource: request.path, namespace: undefined, name: undefined };
+    const { verb, group, namespace, name } = request;
+    return { verb, group, resource: (0,request_attributes/* fullResource */.c)(request), namespace, name };
+}
+
 ;// CONCATENATED MODULE: ./src/kube/hint.ts
 
 
@@ -5644,7 +6909,7 @@ function concludeProof(verdicts, untestedTokens, hasTime) {
 
 /***/ }),
 
-/***/ 2068:
+/***/ 9008:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -5662,10 +6927,20 @@ var errors = __nccwpck_require__(4758);
 var credential_state = __nccwpck_require__(5320);
 // EXTERNAL MODULE: ./src/state/evidence.ts
 var state_evidence = __nccwpck_require__(7380);
-// EXTERNAL MODULE: ./src/state/evidence-text.ts
-var evidence_text = __nccwpck_require__(4062);
+// EXTERNAL MODULE: ./src/state/evidence-text.ts + 1 modules
+var evidence_text = __nccwpck_require__(4741);
 // EXTERNAL MODULE: ./src/lifecycle/cleanup-plan.ts
 var cleanup_plan = __nccwpck_require__(2666);
+;// CONCATENATED MODULE: ./src/lifecycle/end-access.ts
+/** Cuts the scan off from the API server, where it went through the API proxy. */
+function endAccess({ apiProxy, journal }) {
+    if (apiProxy === undefined || apiProxy.isClosed)
+        return;
+    apiProxy.close();
+    if (journal.state.apiAccess !== null)
+        journal.observe({ type: 'AccessEnded', access: apiProxy.access });
+}
+
 // EXTERNAL MODULE: ./src/kube/self-subject-review.ts
 var self_subject_review = __nccwpck_require__(1631);
 // EXTERNAL MODULE: ./src/state/run-state.ts
@@ -5762,8 +7037,9 @@ var promises_ = __nccwpck_require__(8500);
 
 /** The API server may still accept a token in the moment of the deletion, and then caches that for 10 s. So the first poll waits. */
 const FIRST_POLL_MS = 250;
-const POLL_MS = 500;
+const SHORTEST_WAIT_MS = 500;
 /** The API server caches an accepted token for 10 s. */
+const CACHE_EXPIRED_MS = 10_050;
 const PROOF_TIMEOUT_MS = 15_000;
 /**
  * Uses the token until it is refused `samples` times in a row.
@@ -5775,7 +7051,7 @@ async function prove(client, revoked, signal) {
     let result = { is: 'unclear' };
     try {
         await (0,promises_.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: deadline });
-        for (let refusals = 0;;) {
+        for (let refusals = 0, wait = 0;;) {
             const review = await (0,self_subject_review/* whoami */.q)(client, token, deadline, true);
             refusals = review.is === 'refused' ? refusals + 1 : 0;
             if (refusals === samples)
@@ -5783,13 +7059,25 @@ async function prove(client, revoked, signal) {
             result = { is: review.is === 'accepted' ? 'alive' : 'unclear' };
             if (result.is === 'alive' && isHurried())
                 return result;
-            if (refusals === 0)
-                await (0,promises_.setTimeout)(POLL_MS, undefined, { signal: deadline });
+            if (refusals > 0)
+                continue;
+            wait = nextWait(wait, Date.now() - deletedAt);
+            await (0,promises_.setTimeout)(wait, undefined, { signal: deadline });
         }
     }
     catch {
         return result;
     }
+}
+/**
+ * Doubles the wait, because each accepted request looks like an attack to a monitor of the audit log. No wait is longer than the cache of
+ * the API server lasts.
+ * @param age ms since the deletion
+ */
+function nextWait(previous, age) {
+    const untilExpiry = CACHE_EXPIRED_MS - age;
+    const doubled = Math.max(SHORTEST_WAIT_MS, 2 * previous);
+    return untilExpiry > 0 ? Math.min(doubled, untilExpiry) : SHORTEST_WAIT_MS;
 }
 
 // EXTERNAL MODULE: ./src/lifecycle/run-context.ts + 6 modules
@@ -6022,6 +7310,7 @@ function restoreCommandFiles(run) {
 
 
 
+
 /** How long the end of a run on a CI waits for a runner that does not read the output. */
 const DRAIN_TIMEOUT_MS = 10_000;
 /**
@@ -6034,6 +7323,8 @@ async function cleanUp(run, postFollows) {
     const { journal, options, platform } = run;
     const before = (0,state_evidence/* toEvidence */.z)(journal.state);
     const stopped = await stopScan(run);
+    // The processes of the scan had access until their end, so that a scan can delete what it made.
+    endAccess(run);
     // The revocation waits neither for a slow reader of the output nor for a process that still writes.
     const drained = run.scan?.drain(platform.isCI ? (0,base_deadline/* deadlineAfter */.d)(DRAIN_TIMEOUT_MS, run.hardDeadline) : AbortSignal.any([run.hardDeadline, run.immediate]));
     const tampered = restoreCommandFiles(run);
@@ -6067,7 +7358,8 @@ async function removeAndProve(run, revocation, postFollows) {
         prove: options.prove,
         isProven: (0,credential_state/* isProven */.nn)(journal.state.credentials),
         heldTokens: tokens.size,
-        postFollows,
+        // With the API proxy no file has the token, so that post could prove nothing.
+        postFollows: postFollows && run.apiProxy === undefined,
         isStopping: signal.aborted,
     };
     const proof = revocation === undefined ? (0,cleanup_plan/* whenToProve */.YC)({ ...view, hasSecondSignal: immediate.aborted }) : 'never';
@@ -6207,6 +7499,8 @@ function recordNoEffect(journal, number) {
 /* harmony export */ });
 /* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
 /* harmony import */ var _state_run_events_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9400);
+/* harmony import */ var _state_run_state_codec_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6243);
+
 
 
 /** The run state in memory. All changes go through `intend` and `observe`. */
@@ -6230,7 +7524,7 @@ class Journal {
      * @throws INPUT when it cannot be saved
      */
     begin() {
-        saveOrThrow(() => this.#store.save(this.#state));
+        saveOrThrow(() => this.#store.save((0,_state_run_state_codec_js__WEBPACK_IMPORTED_MODULE_2__/* .toSavedForm */ .l)(this.#state)));
     }
     /**
      * Saves the event, then starts the effect: a later process must know of everything that can exist.
@@ -6238,7 +7532,7 @@ class Journal {
      */
     async intend(event, effect) {
         const next = (0,_state_run_events_js__WEBPACK_IMPORTED_MODULE_1__/* .reduce */ .T)(this.#state, event);
-        saveOrThrow(() => this.#store.save(next));
+        saveOrThrow(() => this.#store.save((0,_state_run_state_codec_js__WEBPACK_IMPORTED_MODULE_2__/* .toSavedForm */ .l)(next)));
         this.#state = next;
         return effect();
     }
@@ -6248,7 +7542,7 @@ class Journal {
         if (this.#isCleared)
             return;
         try {
-            this.#store.save(this.#state);
+            this.#store.save((0,_state_run_state_codec_js__WEBPACK_IMPORTED_MODULE_2__/* .toSavedForm */ .l)(this.#state));
         }
         catch (error) {
             const text = `The run state could not be saved (${(0,_base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .errnoOf */ .UQ)(error) || 'unknown reason'}).`;
@@ -6329,7 +7623,7 @@ function hasSameEnd(one, other) {
 /* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
 /* harmony import */ var _config_paths_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1066);
 /* harmony import */ var _state_evidence_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7380);
-/* harmony import */ var _state_evidence_text_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4062);
+/* harmony import */ var _state_evidence_text_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4741);
 /* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1650);
 /* harmony import */ var _system_print_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4162);
 /* harmony import */ var _report_plan_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8450);
@@ -6411,6 +7705,7 @@ function writeEvidence(path, text) {
 __nccwpck_require__.d(__webpack_exports__, {
   Mf: () => (/* binding */ failedWith),
   My: () => (/* binding */ openClient),
+  fb: () => (/* binding */ openHttp),
   Iy: () => (/* binding */ openRun),
   Tt: () => (/* binding */ readOptions),
   C5: () => (/* binding */ recordFailure),
@@ -6433,8 +7728,8 @@ var read_pipes = __nccwpck_require__(5664);
 var inputs = __nccwpck_require__(4389);
 // EXTERNAL MODULE: ./src/base/deadline.ts
 var deadline = __nccwpck_require__(6277);
-// EXTERNAL MODULE: ./src/net/http.ts + 3 modules
-var net_http = __nccwpck_require__(4894);
+// EXTERNAL MODULE: ./src/net/http.ts + 2 modules
+var http = __nccwpck_require__(2188);
 // EXTERNAL MODULE: ./src/net/retry.ts
 var retry = __nccwpck_require__(7893);
 // EXTERNAL MODULE: ./src/net/web-exchange.ts
@@ -6468,7 +7763,7 @@ async function fetchIdToken(request, audience, { env, isNewHost, info, seal }, s
     const url = new URL(request.url);
     url.searchParams.set('audience', audience);
     const headers = { accept: 'application/json', authorization: `Bearer ${request.bearer.reveal()}` };
-    if (url.protocol !== 'https:' && !(0,net_http/* isLoopback */.U9)(url))
+    if (url.protocol !== 'https:' && !(0,http/* isLoopback */.U9)(url))
         throw noIdToken('the URL of its service is not https');
     const exchange = (0,web_exchange/* openWebExchange */.G)(url, env);
     try {
@@ -6779,7 +8074,7 @@ class KubeClient {
         const reason = (0,retry/* reasonOf */.A3)(failure);
         return new errors/* KubepassError */.v3('UNREACHABLE', `No answer from ${new URL(this.server).host} to ${call.method} ${call.path}: ${reason}.`, {
             noEffect,
-            responseTooLarge: failure instanceof net_http/* ResponseTooLarge */.l1,
+            responseTooLarge: failure instanceof http/* ResponseTooLarge */.l1,
             hint: this.#hintFor(failure),
         });
     }
@@ -6850,6 +8145,7 @@ function openRun(context, { identity, why, options }, state, provenance) {
         provenance,
         tokens: new Map(),
         scan: undefined,
+        apiProxy: undefined,
         directoryDescriptor: undefined,
         requestedBy: undefined,
         latestAuth: undefined,
@@ -6869,10 +8165,14 @@ function storeOf(platform, provenance) {
     };
 }
 function openClient({ platform }, options, connections, isNewHost = true) {
-    const proxyUrl = options.proxyUrl ?? (0,proxy_variables/* proxyFor */.iJ)(new URL(options.server), platform.env);
-    const http = new net_http/* Http */.lw({ ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl }, connections);
+    const http = openHttp(platform, options, connections);
     const info = (text) => platform.log.info(text);
     return new KubeClient({ http, server: options.server, userAgent: userAgent(platform.job), info, isNewHost });
+}
+/** The client of the API server, with its CA certificate and the HTTP proxy before it. */
+function openHttp(platform, options, connections) {
+    const proxyUrl = options.proxyUrl ?? (0,proxy_variables/* proxyFor */.iJ)(new URL(options.server), platform.env);
+    return new http/* Http */.lw({ ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl }, connections);
 }
 /** Records a warning and shows it. */
 async function warn({ journal, platform, redactor }, text) {
@@ -6901,7 +8201,7 @@ function userAgent(run) {
 
 /***/ }),
 
-/***/ 4894:
+/***/ 2188:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -6919,8 +8219,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:http"
 var external_node_http_ = __nccwpck_require__(7067);
-;// CONCATENATED MODULE: external "node:https"
-const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
+// EXTERNAL MODULE: external "node:https"
+var external_node_https_ = __nccwpck_require__(4708);
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
 // EXTERNAL MODULE: external "node:tls"
@@ -6999,7 +8299,7 @@ function openTunnel(proxy, target, signal) {
         signal,
     };
     return new Promise((resolve, reject) => {
-        const outgoing = (isTls ? external_node_https_namespaceObject.request : external_node_http_.request)(options);
+        const outgoing = (isTls ? external_node_https_.request : external_node_http_.request)(options);
         outgoing.on('connect', ({ statusCode = 0 }, socket, head) => {
             if (statusCode === 200 && head.length === 0)
                 return resolve(socket);
@@ -7031,6 +8331,8 @@ function authorization({ username, password }) {
 const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
 /** Time limit for a proxy to open a tunnel. */
 const TUNNEL_MS = 10_000;
+/** Many load balancers close an idle connection after 60 s. */
+const IDLE_CONNECTION_MS = 30_000;
 /** Longer than any exchange takes. */
 const DAY_MS = 86_400_000;
 /** The response cannot be used. The message has no text from the server. */
@@ -7087,6 +8389,10 @@ class Http {
             agent.destroy();
         }
     }
+    /** An agent for requests that stream. It opens as many connections as it gets requests at a time. The caller destroys it. */
+    newAgent() {
+        return new TunnelingAgent({ ...this.#options, keepAlive: true, timeout: IDLE_CONNECTION_MS }, this.#proxyUrl);
+    }
     /**
      * The SHA-256 of the CA certificate that vouches for the server, in hex; undefined before the first connection is open. The search
      * takes some milliseconds where many CAs are trusted.
@@ -7123,7 +8429,7 @@ function wrongName(host, certificate) {
     return Object.assign(new Error('the certificate names no host'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
 }
 /** Connects through the proxy, if one is set. destroy() also ends connections that still wait for the proxy. */
-class TunnelingAgent extends external_node_https_namespaceObject.Agent {
+class TunnelingAgent extends external_node_https_.Agent {
     /** The certificate that the server sent when the first connection was opened. A resumed session lacks the server's other certificates. */
     peer;
     #proxyUrl;
@@ -7173,7 +8479,7 @@ function exchangeOnLoopback(request) {
 }
 /** The promise settles exactly once on every path, and at the latest when `signal` aborts. */
 function exchange({ url, method, headers, body, signal }, agent) {
-    const send = url.protocol === 'http:' ? external_node_http_.request : external_node_https_namespaceObject.request;
+    const send = url.protocol === 'http:' ? external_node_http_.request : external_node_https_.request;
     // The timer of an AbortSignal does not keep the process alive. Without this timer, Node.js could exit during the exchange.
     const keptAlive = setInterval(() => undefined, DAY_MS);
     const settled = new Promise((resolve, reject) => {
@@ -7411,7 +8717,7 @@ function decoded(text) {
 /* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_0___default = /*#__PURE__*/__nccwpck_require__.n(node_timers_promises__WEBPACK_IMPORTED_MODULE_0__);
 /* harmony import */ var _base_deadline_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6277);
 /* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4758);
-/* harmony import */ var _http_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4894);
+/* harmony import */ var _http_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2188);
 
 
 
@@ -7556,7 +8862,7 @@ function reasonOf(failure) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   G: () => (/* binding */ openWebExchange)
 /* harmony export */ });
-/* harmony import */ var _http_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4894);
+/* harmony import */ var _http_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2188);
 /* harmony import */ var _proxy_variables_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4330);
 
 
@@ -7593,12 +8899,430 @@ function gitlabWorkspace(env) {
 
 /***/ }),
 
+/***/ 1296:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   I: () => (/* binding */ matchesRule)
+/* harmony export */ });
+/* harmony import */ var _request_attributes_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8533);
+
+/** Compares as the API server does: k8s.io/kubernetes, pkg/apis/rbac/v1/evaluation_helpers.go. */
+function matchesRule(rule, request) {
+    if (!holds(rule.verbs, request.verb))
+        return false;
+    if (!request.isResource)
+        return rule.namespaces.length === 0 && rule.nonResourceURLs.some((url) => matchesUrl(url, request.path));
+    return (holds(rule.apiGroups, request.group) &&
+        rule.resources.some((resource) => matchesResource(resource, request)) &&
+        isListed(rule.resourceNames, request.name) &&
+        isListed(rule.namespaces, request.namespace));
+}
+function holds(list, value) {
+    return list.includes('*') || list.includes(value);
+}
+function isListed(list, value) {
+    return list.length === 0 || (value !== undefined && list.includes(value));
+}
+function matchesResource(resource, request) {
+    if (resource === '*' || resource === (0,_request_attributes_js__WEBPACK_IMPORTED_MODULE_0__/* .fullResource */ .c)(request))
+        return true;
+    return request.subresource !== undefined && resource === `*/${request.subresource}`;
+}
+function matchesUrl(url, path) {
+    return url === path || (url.endsWith('*') && path.startsWith(url.replace(/\*+$/, '')));
+}
+
+
+/***/ }),
+
+/***/ 3105:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   C6: () => (/* binding */ isNamedByAllow),
+/* harmony export */   OU: () => (/* binding */ isPodStream),
+/* harmony export */   Of: () => (/* binding */ refusalOf)
+/* harmony export */ });
+/* harmony import */ var _allow_rule_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1296);
+/* harmony import */ var _describe_request_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1963);
+/* harmony import */ var _request_attributes_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8533);
+/* harmony import */ var _rules_of_every_user_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4407);
+
+
+
+
+const READ_VERBS = ['get', 'list', 'watch'];
+/** A GET of these opens a stream through which a scan can act. */
+const STREAMS = ['exec', 'attach', 'portforward', 'proxy'];
+const SELF_REVIEWS = [
+    'selfsubjectreviews.authentication.k8s.io',
+    'selfsubjectaccessreviews.authorization.k8s.io',
+    'selfsubjectrulesreviews.authorization.k8s.io',
+];
+/** A WebSocket asks for these by GET. API servers from 1.35 on then also ask the authorizer for `create`. */
+const POD_STREAMS = ['pods/exec', 'pods/attach', 'pods/portforward'];
+/** Why `allow` refuses the request; undefined if it lets the request pass. */
+function refusalOf(allow, request) {
+    if (allow === 'granted')
+        return undefined;
+    if (allow === 'read')
+        return isRead(request) ? undefined : 'allow: read lets only get, list, watch, logs and self reviews pass';
+    // Without discovery, no client finds the resources that the rules name.
+    const rules = [...allow, ..._rules_of_every_user_js__WEBPACK_IMPORTED_MODULE_3__/* .rulesOfEveryUser */ .p];
+    const refused = neededOf(request).find((needed) => !rules.some((rule) => (0,_allow_rule_js__WEBPACK_IMPORTED_MODULE_0__/* .matchesRule */ .I)(rule, needed)));
+    return refused === undefined ? undefined : `allow: no rule lets this request pass: ${(0,_describe_request_js__WEBPACK_IMPORTED_MODULE_1__/* .describeAttributes */ .T)(refused)}`;
+}
+/**
+ * Whether a rule names a request that the API server passes on to another server. A rule names a subresource `proxy` with or without its
+ * resource, or the verb `proxy`. A wildcard names nothing, because the author of the rule may not have thought of it.
+ */
+function isNamedByAllow(allow, request) {
+    if (typeof allow === 'string' || !request.isResource)
+        return false;
+    const names = (rule) => request.verb === 'proxy'
+        ? { ...rule, verbs: rule.verbs.filter((verb) => verb !== '*') }
+        : { ...rule, resources: rule.resources.filter((resource) => resource.endsWith('/proxy')) };
+    return allow.some((rule) => (0,_allow_rule_js__WEBPACK_IMPORTED_MODULE_0__/* .matchesRule */ .I)(names(rule), request));
+}
+/** The requests that the API server asks the authorizer for. */
+function neededOf(request) {
+    return isPodStream(request) && request.verb === 'get' ? [request, { ...request, verb: 'create' }] : [request];
+}
+function isPodStream(request) {
+    return request.isResource && request.group === '' && POD_STREAMS.includes((0,_request_attributes_js__WEBPACK_IMPORTED_MODULE_2__/* .fullResource */ .c)(request));
+}
+function isRead(request) {
+    if (!request.isResource)
+        return ['get', 'head'].includes(request.verb);
+    if (request.verb === 'create')
+        return SELF_REVIEWS.includes(`${(0,_request_attributes_js__WEBPACK_IMPORTED_MODULE_2__/* .fullResource */ .c)(request)}.${request.group}`);
+    return READ_VERBS.includes(request.verb) && !STREAMS.includes(request.subresource);
+}
+
+
+/***/ }),
+
+/***/ 1963:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   N: () => (/* binding */ describeRequest),
+/* harmony export */   T: () => (/* binding */ describeAttributes)
+/* harmony export */ });
+/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7541);
+/* harmony import */ var _request_attributes_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8533);
+
+
+/** The request in one phrase for a message, without the name of the object. */
+function describeRequest({ verb, resource, group, namespace }) {
+    const place = namespace === undefined ? '' : ` in the namespace ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(namespace)}`;
+    return `${verb} ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(group === '' ? resource : `${resource}.${group}`)}${place}`;
+}
+function describeAttributes(request) {
+    return request.isResource
+        ? describeRequest({ ...request, resource: (0,_request_attributes_js__WEBPACK_IMPORTED_MODULE_0__/* .fullResource */ .c)(request) })
+        : `${request.verb} the path ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .quote */ .hD)(request.path)}`;
+}
+
+
+/***/ }),
+
+/***/ 8533:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  c: () => (/* binding */ fullResource),
+  j: () => (/* binding */ requestAttributes)
+});
+
+;// CONCATENATED MODULE: ./src/rbac/field-selector.ts
+/** The object that a field selector chooses by its name, if it chooses one; a problem if the API server cannot read the selector. */
+function nameSelectedBy(selector) {
+    // The API server sorts the terms by their bytes, and uses the first that names an object.
+    const terms = termsOf(selector).toSorted((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
+    let name;
+    for (const term of terms.filter((each) => each !== '')) {
+        const [, field, operator, escaped] = /^(.*?)(!=|==|=)(.*)$/s.exec(term) ?? [];
+        const value = escaped === undefined ? undefined : unescapeValue(escaped);
+        if (value === undefined)
+            return { problem: true };
+        if (field === 'metadata.name' && operator !== '!=')
+            name ??= value;
+    }
+    return { name };
+}
+/** The parts between commas. A backslash makes the next character a part of the term. */
+function termsOf(selector) {
+    const terms = [''];
+    for (const [character] of selector.matchAll(/\\.|./gsu)) {
+        if (character === ',')
+            terms.push('');
+        else
+            terms.push(`${terms.pop() ?? ''}${character}`);
+    }
+    return terms;
+}
+/** @returns undefined if the API server refuses the value */
+function unescapeValue(text) {
+    return /^(?:\\[\\,=]|[^\\,=])*$/s.test(text) ? text.replaceAll(/\\(.)/gs, '$1') : undefined;
+}
+
+;// CONCATENATED MODULE: ./src/rbac/int64.ts
+const LIMIT = 2n ** 63n;
+/** Whether Go's strconv.ParseInt accepts the text as a decimal number of 64 bits. */
+function isInt64(text) {
+    if (!/^[+-]?[0-9]+$/.test(text) || text.replace(/^[+-]?0*/, '').length > 19)
+        return false;
+    const value = BigInt(text.replace('+', ''));
+    return value >= -LIMIT && value < LIMIT;
+}
+
+;// CONCATENATED MODULE: ./src/rbac/label-selector.ts
+
+/**
+ * One token, as the lexer of k8s.io/apimachinery, pkg/labels/selector.go reads it. A NUL ends the text, or disappears behind a token.
+ */
+const TOKEN = /[ \t\r\n]*(?:(!=|==|[=!()<>,])\0?|([^=!()<>, \t\r\n\0]+)\0?|\0|$)/y;
+/**
+ * One requirement, in kinds of tokens: i for an identifier, n for `in` and `notin`, = for each comparison of texts, > for a comparison
+ * of numbers. Behind an operator, and as a key, `in` is an identifier.
+ */
+const REQUIREMENT = /!?[in](?:[=>][in]?|n\(,*(?:[in](?:,+[in])*,*)?\))?/y;
+const NAME = /^(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
+const SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
+/** Whether the API server can read a label selector. */
+function isLabelSelector(selector) {
+    const tokens = tokensOf(selector);
+    const kinds = tokens.map(({ kind }) => kind).join('');
+    const requirement = new RegExp(REQUIREMENT);
+    for (let at = 0; kinds !== ''; at += 1) {
+        requirement.lastIndex = at;
+        const matched = requirement.exec(kinds)?.[0];
+        if (matched === undefined || !isRequirement(tokens.slice(at, at + matched.length)))
+            return false;
+        at += matched.length;
+        if (at === kinds.length)
+            return true;
+        if (kinds[at] !== ',')
+            return false;
+    }
+    return true;
+}
+function tokensOf(selector) {
+    const tokens = [];
+    const token = new RegExp(TOKEN);
+    for (;;) {
+        const [, symbol, word] = token.exec(selector) ?? [];
+        const text = symbol ?? word;
+        if (text === undefined)
+            return tokens;
+        tokens.push({ kind: symbol === undefined ? kindOfWord(text) : kindOfSymbol(symbol), text });
+    }
+}
+function kindOfWord(word) {
+    return word === 'in' || word === 'notin' ? 'n' : 'i';
+}
+function kindOfSymbol(symbol) {
+    return symbol.endsWith('=') ? '=' : symbol === '<' ? '>' : symbol;
+}
+/** Whether keys and values are valid labels. */
+function isRequirement(tokens) {
+    const [key, operator, ...rest] = tokens.filter(({ kind }) => kind !== '!');
+    if (key === undefined || !isLabelKey(key.text))
+        return false;
+    const isUnary = tokens[0]?.kind === '!';
+    if (operator === undefined)
+        return true;
+    const values = rest.filter(({ kind }) => 'in'.includes(kind)).map(({ text }) => text);
+    return !isUnary && values.every(isLabelValue) && (operator.kind !== '>' || isInt64(values[0] ?? ''));
+}
+function isLabelKey(text) {
+    const [name = '', prefix, ...others] = text.split('/').toReversed();
+    const isPrefix = prefix === undefined || (prefix.length <= 253 && SUBDOMAIN.test(prefix));
+    return others.length === 0 && isPrefix && name.length <= 63 && NAME.test(name);
+}
+function isLabelValue(text) {
+    return text === '' || (text.length <= 63 && NAME.test(text));
+}
+
+;// CONCATENATED MODULE: ./src/rbac/request-target.ts
+/** More parameters than these, and Go reads none of them. */
+const MOST_PARAMETERS = 10_000;
+/** Splits the target of a request as Go's net/url does. The path of a target that Go refuses stays as it is. */
+function readTarget(target) {
+    const [, rest = ''] = /^[a-z][a-z0-9+.-]*:(.*)$/is.exec(target) ?? [undefined, target];
+    const isAbsolute = rest !== target;
+    const mark = rest.indexOf('?');
+    const encoded = mark === -1 ? rest : rest.slice(0, mark);
+    const query = mark === -1 ? '' : rest.slice(mark + 1);
+    const path = isAbsolute ? pathOfAbsolute(encoded) : encoded;
+    return { path: request_target_unescape(path) ?? path, query };
+}
+/** @param text a URL without its scheme and its query */
+function pathOfAbsolute(text) {
+    if (!text.startsWith('/'))
+        return '';
+    return text.startsWith('//') ? text.replace(/^\/\/[^/]*/, '') : text;
+}
+/** The first value of each parameter, as Go reads a query: it skips a part with a semicolon or a bad escape. */
+function firstValues(query) {
+    const values = new Map();
+    const parts = query.split('&');
+    if (parts.length > MOST_PARAMETERS)
+        return values;
+    for (const part of parts) {
+        if (part === '' || part.includes(';'))
+            continue;
+        const sign = part.indexOf('=');
+        const [key, value] = (sign === -1 ? [part, ''] : [part.slice(0, sign), part.slice(sign + 1)]).map((text) => request_target_unescape(text.replaceAll('+', ' ')));
+        if (key !== undefined && value !== undefined && !values.has(key))
+            values.set(key, value);
+    }
+    return values;
+}
+/** Decodes percent-encoded bytes as UTF-8; undefined if an escape is bad. Node.js gives each other byte as one character. */
+function request_target_unescape(text) {
+    if (/%(?![0-9a-f]{2})/i.test(text))
+        return undefined;
+    const bytes = text.replaceAll(/%(..)/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+    return Buffer.from(bytes, 'latin1').toString();
+}
+
+;// CONCATENATED MODULE: ./src/rbac/list-options.ts
+
+
+
+
+/** Reads the query of a list or watch as the API server reads it before it asks the authorizer. */
+function readListOptions(query) {
+    const values = firstValues(query);
+    const watch = values.get('watch');
+    const isReadable = ['limit', 'timeoutSeconds'].every((key) => isInt64(values.get(key) ?? '0'));
+    const selected = nameSelectedBy(values.get('fieldSelector') ?? '');
+    if (isReadable && 'name' in selected && isLabelSelector(values.get('labelSelector') ?? ''))
+        // The flag u folds the case of letters beyond ASCII, as strings.EqualFold does.
+        return { isWatch: watch !== undefined && watch !== '0' && !/^false$/iu.test(watch), name: nameOf(selected.name) };
+    // If any option is wrong, the API server drops all of them and reads watch in another way.
+    return { isWatch: watch !== undefined && !['false', '0'].includes(watch.toLowerCase()), name: undefined };
+}
+/** The API server ignores a name that no path can hold. */
+function nameOf(selected) {
+    return selected === undefined || /^\.\.?$|[/%]/.test(selected) ? undefined : selected;
+}
+
+;// CONCATENATED MODULE: ./src/rbac/request-attributes.ts
+
+
+const VERBS = new Map([
+    ['POST', 'create'],
+    ['GET', 'get'],
+    ['HEAD', 'get'],
+    ['PUT', 'update'],
+    ['PATCH', 'patch'],
+    ['DELETE', 'delete'],
+]);
+/** Prefixes of a path that replace the verb of the method. The API server refuses a prefix without a resource. */
+const PREFIXES = ['watch', 'proxy'];
+const NAMESPACE_SUBRESOURCES = ['status', 'finalize'];
+/**
+ * Maps a request as the API server maps it: RequestInfoFactory in k8s.io/apiserver, pkg/endpoints/request/requestinfo.go. RBAC judges
+ * the result, so each difference would let kubepass allow another request than the API server sees.
+ * @param target the path with the query, percent-encoded, as received. The API server refuses a target that Go cannot parse.
+ */
+function requestAttributes(method, target) {
+    const { path, query } = readTarget(target);
+    const parts = path.replaceAll(/^\/+|\/+$/g, '').split('/');
+    if (!isResourcePath(parts))
+        return { isResource: false, verb: method.toLowerCase(), path };
+    const [group = '', version = '', ...rest] = parts[0] === 'api' ? ['', ...parts.slice(1)] : parts.slice(1);
+    const prefix = PREFIXES.find((each) => each === rest[0]);
+    const verb = prefix ?? VERBS.get(method) ?? '';
+    const place = placeOf(prefix === undefined ? rest : rest.slice(1), verb);
+    return { isResource: true, group, version, ...place, ...verbAndName(verb, place.name, query) };
+}
+/** The paths of groups and versions, which the discovery reads, are no paths of resources. */
+function isResourcePath(parts) {
+    return (parts[0] === 'api' && parts.length >= 3) || (parts[0] === 'apis' && parts.length >= 4);
+}
+/** @param parts the path behind the version, which may begin with `namespaces` and a name */
+function placeOf(parts, verb) {
+    const isNamespaced = parts[0] === 'namespaces';
+    const isInside = isNamespaced && parts.length > 2 && !NAMESPACE_SUBRESOURCES.includes(parts[2]);
+    const [resource = '', name, subresource] = isInside ? parts.slice(2) : parts;
+    return {
+        namespace: isNamespaced ? textOrUndefined(parts[1]) : undefined,
+        resource,
+        name: textOrUndefined(name),
+        subresource: verb === 'proxy' ? undefined : textOrUndefined(subresource),
+    };
+}
+/** A request without a name concerns a collection, from which a field selector can choose one object. */
+function verbAndName(verb, name, query) {
+    if (name !== undefined)
+        return { verb, name };
+    if (verb === 'delete')
+        return { verb: 'deletecollection', name };
+    if (verb !== 'get')
+        return { verb, name };
+    const { isWatch, name: selected } = readListOptions(query);
+    return { verb: isWatch ? 'watch' : 'list', name: textOrUndefined(selected) };
+}
+function textOrUndefined(text) {
+    return text === '' ? undefined : text;
+}
+/** The resource with its subresource, as a rule of RBAC writes it: pods/log. */
+function fullResource({ resource, subresource }) {
+    return subresource === undefined ? resource : `${resource}/${subresource}`;
+}
+
+
+/***/ }),
+
+/***/ 4407:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   p: () => (/* binding */ rulesOfEveryUser)
+/* harmony export */ });
+const NONE = { apiGroups: [], resources: [], resourceNames: [], nonResourceURLs: [], namespaces: [] };
+/** The rules of system:discovery and system:basic-user, which Kubernetes binds to every authenticated user. */
+const rulesOfEveryUser = [
+    {
+        ...NONE,
+        verbs: ['get'],
+        nonResourceURLs: [
+            '/livez',
+            '/readyz',
+            '/healthz',
+            '/version',
+            '/version/',
+            '/openapi',
+            '/openapi/*',
+            '/api',
+            '/api/*',
+            '/apis',
+            '/apis/*',
+        ],
+    },
+    { ...NONE, verbs: ['create'], apiGroups: ['authentication.k8s.io'], resources: ['selfsubjectreviews'] },
+    { ...NONE, verbs: ['create'], apiGroups: ['authorization.k8s.io'], resources: ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'] },
+];
+
+
+/***/ }),
+
 /***/ 7033:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Mc: () => (/* binding */ directAccess),
+/* harmony export */   Nx: () => (/* binding */ tokenFileIn),
 /* harmony export */   f9: () => (/* binding */ readSavedToken),
-/* harmony export */   fQ: () => (/* binding */ writeKubeconfig)
+/* harmony export */   fQ: () => (/* binding */ writeKubeconfig),
+/* harmony export */   wD: () => (/* binding */ proxiedAccess)
 /* harmony export */ });
 /* unused harmony export nameOfCluster */
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
@@ -7617,21 +9341,33 @@ function gitlabWorkspace(env) {
 
 /** The longest name that Kubernetes gives to an object. */
 const LONGEST_NAME = 253;
+/** For a scan that holds the token. */
+function directAccess(options, token) {
+    const { server, certificateAuthority, proxyUrl, tlsServerName } = options;
+    return { ...namesOf(options), server, certificateAuthority, proxyUrl, tlsServerName, bearer: token, hasTokenFile: true };
+}
+/** For a scan that reaches the API server through the API proxy. The names are still those of the API server. */
+function proxiedAccess(options, proxy) {
+    const { url: server, certificate: certificateAuthority, credential: bearer } = proxy;
+    return { ...namesOf(options), server, certificateAuthority, proxyUrl: undefined, tlsServerName: undefined, bearer, hasTokenFile: false };
+}
+function namesOf({ contextName, namespace, server }) {
+    return { name: contextName ?? nameOfCluster(server), namespace };
+}
 /**
- * Writes the token and a kubeconfig for it into the private directory, or replaces both. A reader gets the old file or the new one,
- * never a part. A failed write changes no file.
- * Go clients re-read `tokenFile`; other clients know only `token`. JSON is YAML.
+ * Writes a kubeconfig into the private directory, and the token if it is to be in a file, or replaces both. A reader gets the old file or
+ * the new one, never a part. A failed write changes no file. JSON is YAML.
  * @returns the kubeconfig's path
  */
-function writeKubeconfig(directory, options, token, uid) {
+function writeKubeconfig(directory, content, uid) {
     const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.lstatSync)(directory, { throwIfNoEntry: false });
     if (about?.isDirectory() !== true || about.uid !== uid) {
         throw new _base_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .KubepassError */ .v3('INPUT', `The private directory ${directory} is missing, or belongs to another user.`, {
             hint: 'Does the scan remove or replace it? Set directory to another path.',
         });
     }
-    const tokenFile = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(directory, _private_directory_js__WEBPACK_IMPORTED_MODULE_5__/* .TOKEN */ .CV);
-    const name = options.contextName ?? nameOfCluster(options.server);
+    const tokenFile = tokenFileIn(directory);
+    const { name, namespace, server, certificateAuthority, proxyUrl, tlsServerName, bearer, hasTokenFile } = content;
     const kubeconfig = {
         apiVersion: 'v1',
         kind: 'Config',
@@ -7639,21 +9375,23 @@ function writeKubeconfig(directory, options, token, uid) {
             {
                 name,
                 cluster: {
-                    server: options.server,
-                    'certificate-authority-data': Buffer.from(options.certificateAuthority).toString('base64'),
-                    ...(options.proxyUrl && { 'proxy-url': options.proxyUrl.href.replace(/\/$/, '') }),
-                    ...(options.tlsServerName && { 'tls-server-name': options.tlsServerName }),
+                    server,
+                    'certificate-authority-data': Buffer.from(certificateAuthority).toString('base64'),
+                    ...(proxyUrl && { 'proxy-url': proxyUrl.href.replace(/\/$/, '') }),
+                    ...(tlsServerName && { 'tls-server-name': tlsServerName }),
                 },
             },
         ],
-        users: [{ name, user: { token: token.reveal(), tokenFile } }],
-        contexts: [{ name, context: { cluster: name, user: name, namespace: options.namespace } }],
+        users: [{ name, user: { token: bearer.reveal(), ...(hasTokenFile && { tokenFile }) } }],
+        contexts: [{ name, context: { cluster: name, user: name, namespace } }],
         'current-context': name,
     };
     const path = (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(directory, _private_directory_js__WEBPACK_IMPORTED_MODULE_5__/* .KUBECONFIG */ .en);
     try {
         // Both files are written before one is replaced. Go clients read the token file, which is replaced last.
-        const written = [(0,_system_files_js__WEBPACK_IMPORTED_MODULE_4__/* .stageReplacement */ .JF)(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`), (0,_system_files_js__WEBPACK_IMPORTED_MODULE_4__/* .stageReplacement */ .JF)(tokenFile, token.reveal())];
+        const written = [(0,_system_files_js__WEBPACK_IMPORTED_MODULE_4__/* .stageReplacement */ .JF)(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`)];
+        if (hasTokenFile)
+            written.push((0,_system_files_js__WEBPACK_IMPORTED_MODULE_4__/* .stageReplacement */ .JF)(tokenFile, bearer.reveal()));
         for (const replace of written)
             replace();
     }
@@ -7661,6 +9399,9 @@ function writeKubeconfig(directory, options, token, uid) {
         throw (0,_private_directory_js__WEBPACK_IMPORTED_MODULE_5__/* .cannotWrite */ .zz)(directory, cause);
     }
     return path;
+}
+function tokenFileIn(directory) {
+    return (0,node_path__WEBPACK_IMPORTED_MODULE_1__.join)(directory, _private_directory_js__WEBPACK_IMPORTED_MODULE_5__/* .TOKEN */ .CV);
 }
 /**
  * The name of the context. Scanners print it as the account of every finding, so it must differ between clusters.
@@ -7992,20 +9733,87 @@ const MAX_CLOCK_SKEW_MS = 600_000;
 
 /***/ }),
 
-/***/ 4062:
+/***/ 4741:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   YS: () => (/* binding */ markdownParts),
-/* harmony export */   e1: () => (/* binding */ asText),
-/* harmony export */   kx: () => (/* binding */ credentialOutcome),
-/* harmony export */   sp: () => (/* binding */ jobSummary),
-/* harmony export */   uV: () => (/* binding */ reasonText),
-/* harmony export */   vA: () => (/* binding */ asJson),
-/* harmony export */   x9: () => (/* binding */ joinBlocks)
-/* harmony export */ });
-/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7541);
-/* harmony import */ var _verdict_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2696);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  vA: () => (/* binding */ asJson),
+  e1: () => (/* binding */ asText),
+  kx: () => (/* binding */ credentialOutcome),
+  sp: () => (/* binding */ jobSummary),
+  x9: () => (/* binding */ joinBlocks),
+  YS: () => (/* binding */ markdownParts),
+  uV: () => (/* binding */ reasonText)
+});
+
+// EXTERNAL MODULE: ./src/base/quote.ts
+var quote = __nccwpck_require__(7541);
+;// CONCATENATED MODULE: ./src/state/access-text.ts
+
+/** Requests that the API server or kubepass allowed. The evidence file has all. */
+const SHOWN_USES = 10;
+const SHOWN_REFUSALS = 50;
+const LONGEST_NAME = 100;
+/** How the scan reached the API server; undefined where it did not. */
+function accessText({ api_access, delivered_to_later_steps, used }) {
+    if (api_access === null)
+        return used === null && !delivered_to_later_steps ? undefined : 'the scan had the token';
+    const { ended_at, requests, streams_cut } = api_access;
+    if (ended_at === null)
+        return 'through the API proxy';
+    const cut = streams_cut === 0 ? '' : `, which cut ${counted(streams_cut, 'open stream')}`;
+    return `through the API proxy, ${counted(requests ?? 0, 'request')}; ended ${ended_at}${cut}`;
+}
+function counted(count, noun) {
+    return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+/** The most frequent requests, and the refused ones. */
+function listOf({ api_access }) {
+    const uses = api_access?.uses ?? [];
+    const frequent = uses.filter(({ refused_by }) => refused_by === null).slice(0, SHOWN_USES);
+    const refused = uses.filter(({ refused_by }) => refused_by !== null).slice(0, SHOWN_REFUSALS);
+    return { frequent, refused, more: uses.length - frequent.length - refused.length };
+}
+/** For the log: one line for each request. */
+function accessLines(evidence) {
+    const { frequent, refused, more } = listOf(evidence);
+    const lines = [...frequent, ...refused].map((use) => `${use.count} x ${(0,quote/* escapeText */.X1)(requestText(use))}: ${answerText(use)}`);
+    return more > 0 ? [...lines, `${more} more: see the evidence file.`] : lines;
+}
+/** For a summary: a table; empty where the scan sent no request through the API proxy. */
+function accessTable(evidence) {
+    const { frequent, refused, more } = listOf(evidence);
+    const rows = [...frequent, ...refused].map((use) => `| ${use.count} | ${(0,quote/* markdownCell */.UZ)(requestText(use))} | ${answerText(use)} |`);
+    if (rows.length === 0)
+        return '';
+    const end = more > 0 ? ['', `${more} more: see the evidence file.`] : [];
+    return ['| Count | Request of the scan | Answer |', '| --: | :-- | :-- |', ...rows, ...end].join('\n');
+}
+function requestText({ verb, group, resource, subresource, namespace, name, path }) {
+    if (resource === null)
+        return `${verb} ${cut(path ?? '')}`;
+    const kind = `${cut(resource)}${group === null || group === '' ? '' : `.${cut(group)}`}`;
+    const object = `${kind}${subresource === null ? '' : `/${cut(subresource)}`}${name === null ? '' : ` ${cut(name)}`}`;
+    return `${verb} ${object}${namespace === null || resource === 'namespaces' ? '' : ` in ${cut(namespace)}`}`;
+}
+function cut(text) {
+    return text.length > LONGEST_NAME ? `${text.slice(0, LONGEST_NAME)}…` : text;
+}
+function answerText({ refused_by, statuses }) {
+    if (refused_by === 'kubepass')
+        return 'refused by kubepass';
+    const codes = Object.keys(statuses).join(', ');
+    if (refused_by === 'api-server')
+        return `refused by the API server (${codes})`;
+    return codes === '' ? 'no answer' : codes;
+}
+
+// EXTERNAL MODULE: ./src/state/verdict.ts
+var verdict = __nccwpck_require__(2696);
+;// CONCATENATED MODULE: ./src/state/evidence-text.ts
+
 
 
 /** One line for the state that the credential is in; it never claims more than was seen. */
@@ -8059,10 +9867,10 @@ function tableRows(evidence) {
         ['Scan', scanOutcome(evidence)],
         [CREDENTIAL, credentialOutcome(evidence)],
         ['Isolated', isolation && isolationText(isolation)],
-        ['Issued', granted && grantText(granted)],
+        ['Access', accessText(evidence)],
+        ['Issued', granted && `${grantText(granted)}, ${boundText(granted)}`],
         ['Renewed', renewalText(evidence)],
         ['Credential id', granted?.credential_id],
-        ['Bound to', granted && boundText(granted)],
         ['Accepted as', verified && (verified.username ?? 'unknown: SelfSubjectReview is forbidden')],
         ['Identity', identity && `${identity.kind} (${identity.why})`],
         ['Run', `${run.repository} ${run.id}/${run.attempt} ${run.job}`.trim()],
@@ -8071,7 +9879,7 @@ function tableRows(evidence) {
 }
 function warningsOf({ warnings }) {
     const left = warnings.length - SHOWN_WARNINGS;
-    const shown = warnings.slice(0, SHOWN_WARNINGS).map((warning) => (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .oneLine */ .TN)(warning, LONGEST_WARNING));
+    const shown = warnings.slice(0, SHOWN_WARNINGS).map((warning) => (0,quote/* oneLine */.TN)(warning, LONGEST_WARNING));
     return { shown, more: left > 0 ? `${left} more: see the evidence file or the log.` : undefined };
 }
 /** For a log, which has the end of the credential in a line of its own. */
@@ -8085,11 +9893,12 @@ function asText(evidence) {
     ];
     const warnings = more === undefined ? shown : [...shown, more];
     const lines = [
-        (0,_verdict_js__WEBPACK_IMPORTED_MODULE_0__/* .verdictOf */ .V)(evidence),
-        ...(error === null ? [] : [textLine('Error', (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .unquoted */ .qZ)(`${error}: ${reasonText(evidence)}`, LONGEST_WARNING))]),
+        (0,verdict/* verdictOf */.V)(evidence),
+        ...(error === null ? [] : [textLine('Error', (0,quote/* unquoted */.qZ)(`${error}: ${reasonText(evidence)}`, LONGEST_WARNING))]),
         // Branch, job and claims are foreign text.
-        ...facts.map(([name, value]) => textLine(name, (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .escapeText */ .X1)(value, 1000))),
-        ...warnings.map((warning) => textLine('Warning', (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .unquoted */ .qZ)(warning, LONGEST_WARNING))),
+        ...facts.map(([name, value]) => textLine(name, (0,quote/* escapeText */.X1)(value, 1000))),
+        ...accessLines(evidence).map((line) => textLine('Request', line)),
+        ...warnings.map((warning) => textLine('Warning', (0,quote/* unquoted */.qZ)(warning, LONGEST_WARNING))),
     ];
     return lines.map((line) => `  ${line}`).join('\n');
 }
@@ -8099,18 +9908,19 @@ function textLine(name, value) {
 function markdownParts(evidence) {
     const { error, requested, server } = evidence;
     const { shown, more } = warningsOf(evidence);
-    const list = [...shown.map((warning) => `- ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCode */ .D9)(warning)}`), ...(more === undefined ? [] : [`- ${more}`])];
+    const list = [...shown.map((warning) => `- ${(0,quote/* markdownCode */.D9)(warning)}`), ...(more === undefined ? [] : [`- ${more}`])];
     return {
-        verdict: (0,_verdict_js__WEBPACK_IMPORTED_MODULE_0__/* .verdictOf */ .V)(evidence),
-        reason: error === null ? '' : `**${error}**: ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCode */ .D9)(reasonText(evidence))}`,
-        subject: `kubepass, ServiceAccount ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCode */ .D9)(requested.service_account)}, API server ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCode */ .D9)(server)}`,
+        verdict: (0,verdict/* verdictOf */.V)(evidence),
+        reason: error === null ? '' : `**${error}**: ${(0,quote/* markdownCode */.D9)(reasonText(evidence))}`,
+        subject: `kubepass, ServiceAccount ${(0,quote/* markdownCode */.D9)(requested.service_account)}, API server ${(0,quote/* markdownCode */.D9)(server)}`,
         table: ['| Fact | Value |', '| :-- | :-- |', ...tableRows(evidence).map(tableLine)].join('\n'),
+        access: accessTable(evidence),
         warnings: list.length === 0 ? '' : ['**Warnings**', '', ...list].join('\n'),
     };
 }
 /** The name stays on one line, however long the value is. */
 function tableLine([name, value]) {
-    return `| ${name.replaceAll(' ', '&nbsp;')} | ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCell */ .UZ)(value)} |`;
+    return `| ${name.replaceAll(' ', '&nbsp;')} | ${(0,quote/* markdownCell */.UZ)(value)} |`;
 }
 /** Replaces escaped double quotes by single quotes, so that people can read the reason. */
 function reasonText({ error_reason }) {
@@ -8118,8 +9928,8 @@ function reasonText({ error_reason }) {
 }
 /** For the summary of a job. */
 function jobSummary(evidence) {
-    const { verdict, reason, subject, table, warnings } = markdownParts(evidence);
-    return joinBlocks(`### ${verdict}`, reason, subject, table, warnings);
+    const { verdict, reason, subject, table, access, warnings } = markdownParts(evidence);
+    return joinBlocks(`### ${verdict}`, reason, subject, table, access, warnings);
 }
 function joinBlocks(...blocks) {
     return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
@@ -8176,6 +9986,7 @@ function factsOf(state) {
         delivered_to_later_steps: state.deliveredToLaterSteps,
         recovered: state.recovered,
         isolation: state.isolation,
+        api_access: state.apiAccess,
         ...revocationIn(state),
         proven: provenIn(state.credentials),
         dead_by: (0,_credential_state_js__WEBPACK_IMPORTED_MODULE_4__/* .latestDeadBy */ .bB)(state.credentials),
@@ -8371,13 +10182,11 @@ function requireUnseen(event, before) {
         throw unfit(event, 'the fact was seen before');
 }
 function afterOther(state, event) {
+    if (isScanEvent(event))
+        return afterScanEvent(state, event);
     switch (event.type) {
         case 'IdentityResolved':
             return { ...state, identity: { kind: event.kind, why: event.why } };
-        case 'ScanStarting':
-        case 'ScanStarted':
-        case 'ScanEnded':
-            return afterScanEvent(state, event);
         case 'DeliveredToLaterSteps':
             return { ...state, deliveredToLaterSteps: true };
         case 'RecoveryBegun':
@@ -8392,6 +10201,8 @@ function afterOther(state, event) {
             return { ...state, reported: true };
     }
 }
+/** A process that is killed takes its record with it. */
+const UNKNOWN_ACCESS = { ended_at: null, streams_cut: 0, requests: null, unauthenticated: 0, uses: [], not_listed: 0 };
 function withWarning(state, text) {
     const isKnown = state.warnings.includes(text);
     return isKnown || state.warnings.length >= _run_state_js__WEBPACK_IMPORTED_MODULE_0__/* .MAX_WARNINGS */ .rE ? state : { ...state, warnings: [...state.warnings, text] };
@@ -8405,7 +10216,15 @@ function afterFailure(state, { code, reason }) {
         return after;
     return { ...after, earlierError: { code: error, reason: errorReason } };
 }
+const SCAN_EVENTS = ['ScanStarting', 'ScanStarted', 'ScanEnded', 'AccessOpened', 'AccessEnded'];
+function isScanEvent(event) {
+    return SCAN_EVENTS.includes(event.type);
+}
 function afterScanEvent(state, event) {
+    if (event.type === 'AccessOpened')
+        return { ...state, apiAccess: UNKNOWN_ACCESS };
+    if (event.type === 'AccessEnded')
+        return { ...state, apiAccess: event.access };
     if (event.type === 'ScanStarting')
         return { ...state, scan: { startedAt: event.at } };
     if (state.scan === null)
@@ -8509,7 +10328,8 @@ function next(before, event) {
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Q: () => (/* binding */ parseRunState)
+/* harmony export */   Q: () => (/* binding */ parseRunState),
+/* harmony export */   l: () => (/* binding */ toSavedForm)
 /* harmony export */ });
 /* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
 /* harmony import */ var _base_time_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6496);
@@ -8519,6 +10339,11 @@ function next(before, event) {
 
 
 
+/** The state as it is saved: the list of the requests can be longer than the place where a runner keeps the state. */
+function toSavedForm(state) {
+    const { apiAccess } = state;
+    return apiAccess === null ? state : { ...state, apiAccess: { ...apiAccess, uses: [], not_listed: apiAccess.requests ?? 0 } };
+}
 /**
  * Reads a saved run state. The scan can write to its place, so this function accepts only what kubepass can have written. A forged state
  * names no Secrets of others, because the names follow from the job and the key.
@@ -8579,6 +10404,15 @@ const isEarlierCode = (value) => isCode(value) && value !== 'NOT_REVOKED';
 const isSha256 = (value) => matches(value, /^[0-9a-f]{64}$/);
 const isIssuer = object({ username: _run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .isUsername */ .fH, credential_id: nullable(_run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .isCredentialIdOfIssuer */ .bu) });
 const isApiServer = object({ version: nullable(_run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .isGitVersion */ .Ro), ca_sha256: nullable(isSha256) });
+/** The saved form lists no uses: see toSavedForm(). */
+const isApiAccess = object({
+    ended_at: nullable(isTime),
+    streams_cut: isCount,
+    requests: nullable(isCount),
+    unauthenticated: isCount,
+    uses: listOf(() => false, 0),
+    not_listed: isCount,
+});
 const isSlot = oneOf(0, 1, 2, 'unbound');
 const livePhases = {
     planned: {},
@@ -8603,7 +10437,7 @@ function isInPhase(value, of, others = {}) {
 const credential = { number: isCount, slot: isSlot, deadBy: isTime };
 const isCredential = (value) => isInPhase(value, phases, credential);
 const isRunState = object({
-    version: oneOf(3),
+    version: oneOf(4),
     job: () => true,
     server: isText,
     requested: object({ namespace: isText, name: isText, durationSeconds: isNumber, audiences: listOf(isText) }),
@@ -8620,6 +10454,7 @@ const isRunState = object({
     forgottenNotListed: isCount,
     scan: nullable(object({ startedAt: isTime, end: optional(isScanEnd) })),
     isolation: nullable(object({ isolated: isFlag, why_not: nullable(isText), as_root: isFlag })),
+    apiAccess: nullable(isApiAccess),
     warnings: listOf(isText, _run_state_js__WEBPACK_IMPORTED_MODULE_1__/* .MAX_WARNINGS */ .rE),
     error: nullable(isCode),
     errorReason: nullable(isReason),
@@ -8694,7 +10529,7 @@ function isGitVersion(value) {
 function newRunState(options, job, key = (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomBytes)(8).toString('hex')) {
     const { namespace, name } = options.serviceAccount;
     return {
-        version: 3,
+        version: 4,
         job,
         server: options.server,
         requested: { namespace, name, durationSeconds: options.duration, audiences: options.tokenAudiences },
@@ -8711,6 +10546,7 @@ function newRunState(options, job, key = (0,node_crypto__WEBPACK_IMPORTED_MODULE
         forgottenNotListed: 0,
         scan: null,
         isolation: null,
+        apiAccess: null,
         warnings: [],
         error: null,
         errorReason: null,
@@ -8825,17 +10661,19 @@ function credentialSentence(evidence) {
 }
 function absenceText(evidence) {
     const object = numberOf(evidence) > 1 ? 'them' : 'it';
-    return `had no Secret left to delete; ${evidence.proven === null ? unprovenText(object) : `the API server refuses ${object}`}`;
+    return `had no Secret left to delete; ${evidence.proven === null ? unprovenText(evidence, object) : `the API server refuses ${object}`}`;
 }
 function revocationText(evidence) {
     const isOne = numberOf(evidence) <= 1;
     const { parts, refusal } = hasExpired(evidence) ? expiryParts(evidence, isOne) : lifeParts(evidence, isOne);
     if (evidence.proven === null)
-        return `${parts.join(' and ')}; ${unprovenText(isOne ? 'it' : 'them')}`;
+        return `${parts.join(' and ')}; ${unprovenText(evidence, isOne ? 'it' : 'them')}`;
     return `${parts.join(', ')}${parts.length > 1 ? ',' : ''} and ${refusal} refused by the API server`;
 }
-function unprovenText(object) {
-    return `kubepass did not prove that the API server refuses ${object}`;
+function unprovenText({ api_access, recovered }, object) {
+    const isLost = recovered && api_access !== null;
+    const end = isLost ? `: the token was only in the memory of main, which is gone` : '';
+    return `kubepass ${isLost ? 'could' : 'did'} not prove that the API server refuses ${object}${end}`;
 }
 function numberOf({ granted, renewed, renewed_not_listed }) {
     return (granted === null ? 0 : 1) + renewed.length + renewed_not_listed;
@@ -9683,6 +11521,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("assert");
 
 /***/ }),
 
+/***/ 181:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("buffer");
+
+/***/ }),
+
 /***/ 5317:
 /***/ ((module) => {
 
@@ -9816,6 +11661,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http2")
 
 /***/ }),
 
+/***/ 4708:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
+
+/***/ }),
+
 /***/ 7030:
 /***/ ((module) => {
 
@@ -9925,6 +11777,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("os");
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("path");
+
+/***/ }),
+
+/***/ 932:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("process");
 
 /***/ }),
 
@@ -10155,7 +12014,7 @@ var __webpack_exports__ = {};
 /* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
 /* harmony import */ var _commands_execute_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4187);
 /* harmony import */ var _commands_recover_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2400);
-/* harmony import */ var _commands_run_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4674);
+/* harmony import */ var _commands_run_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9119);
 
 
 
@@ -10169,8 +12028,10 @@ else
     startTerminal().catch(fail);
 async function startTerminal() {
     // Imported only here, because a CI job does not need the parser of a terminal.
-    const { startCommandLine } = await Promise.all(/* import() */[__nccwpck_require__.e(375), __nccwpck_require__.e(156)]).then(__nccwpck_require__.bind(__nccwpck_require__, 2156));
-    await startCommandLine(process.argv.slice(2), { env: process.env, columns: process.stdout.columns });
+    const { startCommandLine } = await Promise.all(/* import() */[__nccwpck_require__.e(375), __nccwpck_require__.e(567)]).then(__nccwpck_require__.bind(__nccwpck_require__, 4567));
+    const exitCode = await startCommandLine(process.argv.slice(2), { env: process.env, columns: process.stdout.columns });
+    if (exitCode !== undefined)
+        process.exitCode = exitCode;
 }
 function fail(error) {
     console.error(`kubepass: error: ${(0,_base_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .describe */ .q0)(error)}`);

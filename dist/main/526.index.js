@@ -12,7 +12,7 @@ __webpack_require__.r(__webpack_exports__);
 /* harmony export */ });
 /* harmony import */ var fast_xml_builder__WEBPACK_IMPORTED_MODULE_4__ = __webpack_require__(9585);
 /* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_3__ = __webpack_require__(7541);
-/* harmony import */ var _state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(4062);
+/* harmony import */ var _state_evidence_text_js__WEBPACK_IMPORTED_MODULE_0__ = __webpack_require__(4741);
 /* harmony import */ var _state_outcome_js__WEBPACK_IMPORTED_MODULE_2__ = __webpack_require__(9773);
 /* harmony import */ var _state_verdict_js__WEBPACK_IMPORTED_MODULE_1__ = __webpack_require__(2696);
 

@@ -17,8 +17,8 @@ __webpack_require__.d(__webpack_exports__, {
 var github = __webpack_require__(2413);
 // EXTERNAL MODULE: ./src/base/errors.ts
 var errors = __webpack_require__(4758);
-// EXTERNAL MODULE: ./src/state/evidence-text.ts
-var evidence_text = __webpack_require__(4062);
+// EXTERNAL MODULE: ./src/state/evidence-text.ts + 1 modules
+var evidence_text = __webpack_require__(4741);
 ;// CONCATENATED MODULE: ./src/platform/octokit.ts
 
 
@@ -41,7 +41,7 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** Creates a check run with the evidence as its text. https://docs.github.com/en/rest/checks/runs#create-a-check-run */
 async function publishCheck(evidence, token, env) {
     const octokit = octokitFor(token, env);
-    const { verdict, reason, subject, warnings, table } = (0,evidence_text/* markdownParts */.YS)(evidence);
+    const { verdict, reason, subject, warnings, table, access } = (0,evidence_text/* markdownParts */.YS)(evidence);
     const pullRequest = github/* context */._.payload.pull_request;
     try {
         await octokit.rest.checks.create({
@@ -55,7 +55,7 @@ async function publishCheck(evidence, token, env) {
             output: {
                 title: verdict,
                 summary: (0,evidence_text/* joinBlocks */.x9)(reason, subject, warnings),
-                text: table,
+                text: (0,evidence_text/* joinBlocks */.x9)(table, access),
             },
             request: { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) },
         });

@@ -579,6 +579,14 @@ const table = {
         options: ['true', 'false'],
         guard: '^(true|false)$',
     },
+    allow: {
+        description: 'Which requests of the scan may pass: granted (all that RBAC grants), read (get, list, watch, logs and self reviews), or RBAC rules as YAML or the path of a file. It can only narrow what RBAC grants.',
+        example: 'read',
+        default: 'granted',
+        path: 'file',
+        // Without quotes: a rule without apiGroups is for the core group.
+        guard: String.raw `^[A-Za-z0-9._:/,*{}\[\] \r\n-]*$`,
+    },
     audience: {
         description: "Audience of the job's ID token. Give the server's URL, so that no other cluster can use the token. On GitHub that is the default; on GitLab only the identity gitlab-oidc needs it.",
         example: 'https://10.0.0.1:6443',
@@ -630,14 +638,14 @@ const table = {
         default: '3',
     },
     delivery: {
-        description: 'Where the token is: only in the kubeconfig (kubeconfig), also in a variable (env), or also in the output "token" (output, on GitHub).',
-        example: 'kubeconfig',
-        default: 'kubeconfig',
-        options: ['kubeconfig', 'env', 'output'],
+        description: 'How the scan reaches the API server: through the API proxy of kubepass (proxy), so that it never gets the token; with the token in its kubeconfig (kubeconfig), for a scan that cannot reach 127.0.0.1; also with the token in a variable (env), or in the output "token" (output, on GitHub). auto: proxy with a command, else kubeconfig.',
+        example: 'auto',
+        default: 'auto',
+        options: ['auto', 'proxy', 'kubeconfig', 'env', 'output'],
         optionsOnly: { output: 'github' },
     },
     token_variable: {
-        description: 'Delivery "env": the variable\'s name.',
+        description: 'Delivery "env": the variable\'s name. A second variable, which ends in _FILE, names the file of the token.',
         example: 'KUBE_TOKEN',
         default: 'KUBE_TOKEN',
     },
@@ -666,6 +674,12 @@ const table = {
     evidence: {
         description: 'File to write the evidence to, as JSON (schema: docs/evidence.schema.json); kubepass creates its folder. In a terminal - is standard output.',
         example: 'kubepass-evidence.json',
+        default: '',
+        path: 'file',
+    },
+    requests: {
+        description: 'File with one line of JSON for each request of the scan; kubepass creates its folder. It needs the API proxy.',
+        example: 'kubepass-requests.jsonl',
         default: '',
         path: 'file',
     },
@@ -719,6 +733,7 @@ const outputs = {
     credential_id: { description: "The credential's id as the audit log writes it: JTI=..." },
     exit_code: { description: "The scan's own exit code (with command)." },
     token: { description: 'The token itself, masked; only with delivery: output.' },
+    token_file: { description: 'Path of the file with the token; only with delivery: output.' },
 };
 
 
@@ -1090,15 +1105,15 @@ function checkKeyPair(pair) {
 
 /** Every file that kubepass needs is smaller. */
 const LARGEST_FILE = 1024 * 1024;
-function readSmallFile(path) {
+function readSmallFile(path, largest = LARGEST_FILE) {
     try {
         const about = (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.statSync)(path);
         if (about.isFIFO())
             throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .InvalidValue */ .h(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)}, a pipe, which can be read only once: give a file`);
         if (!about.isFile())
             throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .InvalidValue */ .h(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)}, which is no file`);
-        if (about.size > LARGEST_FILE)
-            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .InvalidValue */ .h(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)}, which is over 1 MiB`);
+        if (about.size > largest)
+            throw new _invalid_value_js__WEBPACK_IMPORTED_MODULE_2__/* .InvalidValue */ .h(`names ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_3__/* .quote */ .hD)(path)}, which is over ${largest / LARGEST_FILE} MiB`);
         return textIn((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(path));
     }
     catch (error) {
@@ -1116,20 +1131,87 @@ function textIn(bytes) {
 
 /***/ }),
 
-/***/ 4062:
+/***/ 4741:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   YS: () => (/* binding */ markdownParts),
-/* harmony export */   e1: () => (/* binding */ asText),
-/* harmony export */   kx: () => (/* binding */ credentialOutcome),
-/* harmony export */   sp: () => (/* binding */ jobSummary),
-/* harmony export */   uV: () => (/* binding */ reasonText),
-/* harmony export */   vA: () => (/* binding */ asJson),
-/* harmony export */   x9: () => (/* binding */ joinBlocks)
-/* harmony export */ });
-/* harmony import */ var _base_quote_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7541);
-/* harmony import */ var _verdict_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2696);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  vA: () => (/* binding */ asJson),
+  e1: () => (/* binding */ asText),
+  kx: () => (/* binding */ credentialOutcome),
+  sp: () => (/* binding */ jobSummary),
+  x9: () => (/* binding */ joinBlocks),
+  YS: () => (/* binding */ markdownParts),
+  uV: () => (/* binding */ reasonText)
+});
+
+// EXTERNAL MODULE: ./src/base/quote.ts
+var quote = __nccwpck_require__(7541);
+;// CONCATENATED MODULE: ./src/state/access-text.ts
+
+/** Requests that the API server or kubepass allowed. The evidence file has all. */
+const SHOWN_USES = 10;
+const SHOWN_REFUSALS = 50;
+const LONGEST_NAME = 100;
+/** How the scan reached the API server; undefined where it did not. */
+function accessText({ api_access, delivered_to_later_steps, used }) {
+    if (api_access === null)
+        return used === null && !delivered_to_later_steps ? undefined : 'the scan had the token';
+    const { ended_at, requests, streams_cut } = api_access;
+    if (ended_at === null)
+        return 'through the API proxy';
+    const cut = streams_cut === 0 ? '' : `, which cut ${counted(streams_cut, 'open stream')}`;
+    return `through the API proxy, ${counted(requests ?? 0, 'request')}; ended ${ended_at}${cut}`;
+}
+function counted(count, noun) {
+    return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+/** The most frequent requests, and the refused ones. */
+function listOf({ api_access }) {
+    const uses = api_access?.uses ?? [];
+    const frequent = uses.filter(({ refused_by }) => refused_by === null).slice(0, SHOWN_USES);
+    const refused = uses.filter(({ refused_by }) => refused_by !== null).slice(0, SHOWN_REFUSALS);
+    return { frequent, refused, more: uses.length - frequent.length - refused.length };
+}
+/** For the log: one line for each request. */
+function accessLines(evidence) {
+    const { frequent, refused, more } = listOf(evidence);
+    const lines = [...frequent, ...refused].map((use) => `${use.count} x ${(0,quote/* escapeText */.X1)(requestText(use))}: ${answerText(use)}`);
+    return more > 0 ? [...lines, `${more} more: see the evidence file.`] : lines;
+}
+/** For a summary: a table; empty where the scan sent no request through the API proxy. */
+function accessTable(evidence) {
+    const { frequent, refused, more } = listOf(evidence);
+    const rows = [...frequent, ...refused].map((use) => `| ${use.count} | ${(0,quote/* markdownCell */.UZ)(requestText(use))} | ${answerText(use)} |`);
+    if (rows.length === 0)
+        return '';
+    const end = more > 0 ? ['', `${more} more: see the evidence file.`] : [];
+    return ['| Count | Request of the scan | Answer |', '| --: | :-- | :-- |', ...rows, ...end].join('\n');
+}
+function requestText({ verb, group, resource, subresource, namespace, name, path }) {
+    if (resource === null)
+        return `${verb} ${cut(path ?? '')}`;
+    const kind = `${cut(resource)}${group === null || group === '' ? '' : `.${cut(group)}`}`;
+    const object = `${kind}${subresource === null ? '' : `/${cut(subresource)}`}${name === null ? '' : ` ${cut(name)}`}`;
+    return `${verb} ${object}${namespace === null || resource === 'namespaces' ? '' : ` in ${cut(namespace)}`}`;
+}
+function cut(text) {
+    return text.length > LONGEST_NAME ? `${text.slice(0, LONGEST_NAME)}…` : text;
+}
+function answerText({ refused_by, statuses }) {
+    if (refused_by === 'kubepass')
+        return 'refused by kubepass';
+    const codes = Object.keys(statuses).join(', ');
+    if (refused_by === 'api-server')
+        return `refused by the API server (${codes})`;
+    return codes === '' ? 'no answer' : codes;
+}
+
+// EXTERNAL MODULE: ./src/state/verdict.ts
+var verdict = __nccwpck_require__(2696);
+;// CONCATENATED MODULE: ./src/state/evidence-text.ts
+
 
 
 /** One line for the state that the credential is in; it never claims more than was seen. */
@@ -1183,10 +1265,10 @@ function tableRows(evidence) {
         ['Scan', scanOutcome(evidence)],
         [CREDENTIAL, credentialOutcome(evidence)],
         ['Isolated', isolation && isolationText(isolation)],
-        ['Issued', granted && grantText(granted)],
+        ['Access', accessText(evidence)],
+        ['Issued', granted && `${grantText(granted)}, ${boundText(granted)}`],
         ['Renewed', renewalText(evidence)],
         ['Credential id', granted?.credential_id],
-        ['Bound to', granted && boundText(granted)],
         ['Accepted as', verified && (verified.username ?? 'unknown: SelfSubjectReview is forbidden')],
         ['Identity', identity && `${identity.kind} (${identity.why})`],
         ['Run', `${run.repository} ${run.id}/${run.attempt} ${run.job}`.trim()],
@@ -1195,7 +1277,7 @@ function tableRows(evidence) {
 }
 function warningsOf({ warnings }) {
     const left = warnings.length - SHOWN_WARNINGS;
-    const shown = warnings.slice(0, SHOWN_WARNINGS).map((warning) => (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .oneLine */ .TN)(warning, LONGEST_WARNING));
+    const shown = warnings.slice(0, SHOWN_WARNINGS).map((warning) => (0,quote/* oneLine */.TN)(warning, LONGEST_WARNING));
     return { shown, more: left > 0 ? `${left} more: see the evidence file or the log.` : undefined };
 }
 /** For a log, which has the end of the credential in a line of its own. */
@@ -1209,11 +1291,12 @@ function asText(evidence) {
     ];
     const warnings = more === undefined ? shown : [...shown, more];
     const lines = [
-        (0,_verdict_js__WEBPACK_IMPORTED_MODULE_0__/* .verdictOf */ .V)(evidence),
-        ...(error === null ? [] : [textLine('Error', (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .unquoted */ .qZ)(`${error}: ${reasonText(evidence)}`, LONGEST_WARNING))]),
+        (0,verdict/* verdictOf */.V)(evidence),
+        ...(error === null ? [] : [textLine('Error', (0,quote/* unquoted */.qZ)(`${error}: ${reasonText(evidence)}`, LONGEST_WARNING))]),
         // Branch, job and claims are foreign text.
-        ...facts.map(([name, value]) => textLine(name, (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .escapeText */ .X1)(value, 1000))),
-        ...warnings.map((warning) => textLine('Warning', (0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .unquoted */ .qZ)(warning, LONGEST_WARNING))),
+        ...facts.map(([name, value]) => textLine(name, (0,quote/* escapeText */.X1)(value, 1000))),
+        ...accessLines(evidence).map((line) => textLine('Request', line)),
+        ...warnings.map((warning) => textLine('Warning', (0,quote/* unquoted */.qZ)(warning, LONGEST_WARNING))),
     ];
     return lines.map((line) => `  ${line}`).join('\n');
 }
@@ -1223,18 +1306,19 @@ function textLine(name, value) {
 function markdownParts(evidence) {
     const { error, requested, server } = evidence;
     const { shown, more } = warningsOf(evidence);
-    const list = [...shown.map((warning) => `- ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCode */ .D9)(warning)}`), ...(more === undefined ? [] : [`- ${more}`])];
+    const list = [...shown.map((warning) => `- ${(0,quote/* markdownCode */.D9)(warning)}`), ...(more === undefined ? [] : [`- ${more}`])];
     return {
-        verdict: (0,_verdict_js__WEBPACK_IMPORTED_MODULE_0__/* .verdictOf */ .V)(evidence),
-        reason: error === null ? '' : `**${error}**: ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCode */ .D9)(reasonText(evidence))}`,
-        subject: `kubepass, ServiceAccount ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCode */ .D9)(requested.service_account)}, API server ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCode */ .D9)(server)}`,
+        verdict: (0,verdict/* verdictOf */.V)(evidence),
+        reason: error === null ? '' : `**${error}**: ${(0,quote/* markdownCode */.D9)(reasonText(evidence))}`,
+        subject: `kubepass, ServiceAccount ${(0,quote/* markdownCode */.D9)(requested.service_account)}, API server ${(0,quote/* markdownCode */.D9)(server)}`,
         table: ['| Fact | Value |', '| :-- | :-- |', ...tableRows(evidence).map(tableLine)].join('\n'),
+        access: accessTable(evidence),
         warnings: list.length === 0 ? '' : ['**Warnings**', '', ...list].join('\n'),
     };
 }
 /** The name stays on one line, however long the value is. */
 function tableLine([name, value]) {
-    return `| ${name.replaceAll(' ', '&nbsp;')} | ${(0,_base_quote_js__WEBPACK_IMPORTED_MODULE_1__/* .markdownCell */ .UZ)(value)} |`;
+    return `| ${name.replaceAll(' ', '&nbsp;')} | ${(0,quote/* markdownCell */.UZ)(value)} |`;
 }
 /** Replaces escaped double quotes by single quotes, so that people can read the reason. */
 function reasonText({ error_reason }) {
@@ -1242,8 +1326,8 @@ function reasonText({ error_reason }) {
 }
 /** For the summary of a job. */
 function jobSummary(evidence) {
-    const { verdict, reason, subject, table, warnings } = markdownParts(evidence);
-    return joinBlocks(`### ${verdict}`, reason, subject, table, warnings);
+    const { verdict, reason, subject, table, access, warnings } = markdownParts(evidence);
+    return joinBlocks(`### ${verdict}`, reason, subject, table, access, warnings);
 }
 function joinBlocks(...blocks) {
     return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
@@ -1347,17 +1431,19 @@ function credentialSentence(evidence) {
 }
 function absenceText(evidence) {
     const object = numberOf(evidence) > 1 ? 'them' : 'it';
-    return `had no Secret left to delete; ${evidence.proven === null ? unprovenText(object) : `the API server refuses ${object}`}`;
+    return `had no Secret left to delete; ${evidence.proven === null ? unprovenText(evidence, object) : `the API server refuses ${object}`}`;
 }
 function revocationText(evidence) {
     const isOne = numberOf(evidence) <= 1;
     const { parts, refusal } = hasExpired(evidence) ? expiryParts(evidence, isOne) : lifeParts(evidence, isOne);
     if (evidence.proven === null)
-        return `${parts.join(' and ')}; ${unprovenText(isOne ? 'it' : 'them')}`;
+        return `${parts.join(' and ')}; ${unprovenText(evidence, isOne ? 'it' : 'them')}`;
     return `${parts.join(', ')}${parts.length > 1 ? ',' : ''} and ${refusal} refused by the API server`;
 }
-function unprovenText(object) {
-    return `kubepass did not prove that the API server refuses ${object}`;
+function unprovenText({ api_access, recovered }, object) {
+    const isLost = recovered && api_access !== null;
+    const end = isLost ? `: the token was only in the memory of main, which is gone` : '';
+    return `kubepass ${isLost ? 'could' : 'did'} not prove that the API server refuses ${object}${end}`;
 }
 function numberOf({ granted, renewed, renewed_not_listed }) {
     return (granted === null ? 0 : 1) + renewed.length + renewed_not_listed;
@@ -1513,6 +1599,13 @@ module.exports = import("../kubeconfig/index.js");
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("assert");
+
+/***/ }),
+
+/***/ 181:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("buffer");
 
 /***/ }),
 
@@ -1744,6 +1837,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("os");
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("path");
+
+/***/ }),
+
+/***/ 932:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("process");
 
 /***/ }),
 
@@ -2247,8 +2347,8 @@ function masked({ bytes, runs, from, continues }, memory) {
     return memory.subarray(0, length);
 }
 
-// EXTERNAL MODULE: ./src/state/evidence-text.ts
-var evidence_text = __nccwpck_require__(4062);
+// EXTERNAL MODULE: ./src/state/evidence-text.ts + 1 modules
+var evidence_text = __nccwpck_require__(4741);
 ;// CONCATENATED MODULE: ./src/state/job-info.ts
 const PLATFORMS = (/* unused pure expression or super */ null && (['github', 'gitlab', 'terminal']));
 /** A ref of Git can have some hundred characters; the other texts are shorter. */
@@ -2938,6 +3038,10 @@ const extraFlagTable = {
     json: { description: 'Print JSON in place of a table.' },
     'github-token-file': { description: 'File with a token for the API of GitHub; without it GITHUB_TOKEN.', path: 'file' },
     'gitlab-token-file': { description: 'File with a token for the API of GitLab; without it GITLAB_TOKEN or CI_JOB_TOKEN.', path: 'file' },
+    check: {
+        description: 'Manifest with Roles: exit with 1 if a right was used that it does not grant, and list what was not used.',
+        path: 'file',
+    },
 };
 const extraFlags = (/* unused pure expression or super */ null && (extraFlagTable));
 function flagName(id) {
@@ -3425,6 +3529,10 @@ function parseEvidencePath(text, source, purpose) {
             throw new invalid_value/* InvalidValue */.h("is -, but a job's standard output is its log: name a file");
         return text;
     }
+    return parseReportPath(text, source, purpose);
+}
+/** The path of a file that kubepass writes for people. The folder of the file is made. */
+function parseReportPath(text, source, purpose) {
     if (text.includes('\0') || text.includes('\n'))
         throw new invalid_value/* InvalidValue */.h('holds a NUL or a line end');
     const file = (0,external_node_path_.resolve)(source.workspace ?? '', text);
@@ -3787,7 +3895,7 @@ function isGitVersion(value) {
 function newRunState(options, job, key = (0,external_node_crypto_.randomBytes)(8).toString('hex')) {
     const { namespace, name } = options.serviceAccount;
     return {
-        version: 3,
+        version: 4,
         job,
         server: options.server,
         requested: { namespace, name, durationSeconds: options.duration, audiences: options.tokenAudiences },
@@ -3804,6 +3912,7 @@ function newRunState(options, job, key = (0,external_node_crypto_.randomBytes)(8
         forgottenNotListed: 0,
         scan: null,
         isolation: null,
+        apiAccess: null,
         warnings: [],
         error: null,
         errorReason: null,
@@ -3891,6 +4000,7 @@ function factsOf(state) {
         delivered_to_later_steps: state.deliveredToLaterSteps,
         recovered: state.recovered,
         isolation: state.isolation,
+        api_access: state.apiAccess,
         ...revocationIn(state),
         proven: provenIn(state.credentials),
         dead_by: latestDeadBy(state.credentials),
@@ -4010,6 +4120,16 @@ function concludeProof(verdicts, untestedTokens, hasTime) {
     return verdicts.includes('alive') ? 'alive' : 'unclear';
 }
 
+;// CONCATENATED MODULE: ./src/lifecycle/end-access.ts
+/** Cuts the scan off from the API server, where it went through the API proxy. */
+function endAccess({ apiProxy, journal }) {
+    if (apiProxy === undefined || apiProxy.isClosed)
+        return;
+    apiProxy.close();
+    if (journal.state.apiAccess !== null)
+        journal.observe({ type: 'AccessEnded', access: apiProxy.access });
+}
+
 ;// CONCATENATED MODULE: ./src/kube/answer.ts
 
 /** The Kubernetes Status in the answer; undefined when another program than an API server answered. */
@@ -4058,22 +4178,258 @@ function certificateLines(pem) {
         .join('\n');
 }
 
-;// CONCATENATED MODULE: ./src/kube/request-attributes.ts
-
-/** The request's attributes, which RBAC compares with its rules. */
-function attributesOf({ method, path }) {
-    const [prefix, ...parts] = (path.split('?')[0] ?? '').split('/').slice(1);
-    const group = prefix === 'apis' ? (parts.shift() ?? '') : '';
-    parts.shift();
-    const namespace = parts[0] === 'namespaces' ? parts.splice(0, 2)[1] : undefined;
-    const [resource = '', name, subresource] = parts;
-    const verb = { POST: 'create', DELETE: 'delete', GET: name === undefined ? 'list' : 'get' }[method];
-    return { verb, group, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace, name };
+;// CONCATENATED MODULE: ./src/rbac/field-selector.ts
+/** The object that a field selector chooses by its name, if it chooses one; a problem if the API server cannot read the selector. */
+function nameSelectedBy(selector) {
+    // The API server sorts the terms by their bytes, and uses the first that names an object.
+    const terms = termsOf(selector).toSorted((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
+    let name;
+    for (const term of terms.filter((each) => each !== '')) {
+        const [, field, operator, escaped] = /^(.*?)(!=|==|=)(.*)$/s.exec(term) ?? [];
+        const value = escaped === undefined ? undefined : unescapeValue(escaped);
+        if (value === undefined)
+            return { problem: true };
+        if (field === 'metadata.name' && operator !== '!=')
+            name ??= value;
+    }
+    return { name };
 }
+/** The parts between commas. A backslash makes the next character a part of the term. */
+function termsOf(selector) {
+    const terms = [''];
+    for (const [character] of selector.matchAll(/\\.|./gsu)) {
+        if (character === ',')
+            terms.push('');
+        else
+            terms.push(`${terms.pop() ?? ''}${character}`);
+    }
+    return terms;
+}
+/** @returns undefined if the API server refuses the value */
+function unescapeValue(text) {
+    return /^(?:\\[\\,=]|[^\\,=])*$/s.test(text) ? text.replaceAll(/\\(.)/gs, '$1') : undefined;
+}
+
+;// CONCATENATED MODULE: ./src/rbac/int64.ts
+const LIMIT = 2n ** 63n;
+/** Whether Go's strconv.ParseInt accepts the text as a decimal number of 64 bits. */
+function isInt64(text) {
+    if (!/^[+-]?[0-9]+$/.test(text) || text.replace(/^[+-]?0*/, '').length > 19)
+        return false;
+    const value = BigInt(text.replace('+', ''));
+    return value >= -LIMIT && value < LIMIT;
+}
+
+;// CONCATENATED MODULE: ./src/rbac/label-selector.ts
+
+/**
+ * One token, as the lexer of k8s.io/apimachinery, pkg/labels/selector.go reads it. A NUL ends the text, or disappears behind a token.
+ */
+const label_selector_TOKEN = /[ \t\r\n]*(?:(!=|==|[=!()<>,])\0?|([^=!()<>, \t\r\n\0]+)\0?|\0|$)/y;
+/**
+ * One requirement, in kinds of tokens: i for an identifier, n for `in` and `notin`, = for each comparison of texts, > for a comparison
+ * of numbers. Behind an operator, and as a key, `in` is an identifier.
+ */
+const REQUIREMENT = /!?[in](?:[=>][in]?|n\(,*(?:[in](?:,+[in])*,*)?\))?/y;
+const NAME = /^(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
+const SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
+/** Whether the API server can read a label selector. */
+function isLabelSelector(selector) {
+    const tokens = tokensOf(selector);
+    const kinds = tokens.map(({ kind }) => kind).join('');
+    const requirement = new RegExp(REQUIREMENT);
+    for (let at = 0; kinds !== ''; at += 1) {
+        requirement.lastIndex = at;
+        const matched = requirement.exec(kinds)?.[0];
+        if (matched === undefined || !isRequirement(tokens.slice(at, at + matched.length)))
+            return false;
+        at += matched.length;
+        if (at === kinds.length)
+            return true;
+        if (kinds[at] !== ',')
+            return false;
+    }
+    return true;
+}
+function tokensOf(selector) {
+    const tokens = [];
+    const token = new RegExp(label_selector_TOKEN);
+    for (;;) {
+        const [, symbol, word] = token.exec(selector) ?? [];
+        const text = symbol ?? word;
+        if (text === undefined)
+            return tokens;
+        tokens.push({ kind: symbol === undefined ? kindOfWord(text) : kindOfSymbol(symbol), text });
+    }
+}
+function kindOfWord(word) {
+    return word === 'in' || word === 'notin' ? 'n' : 'i';
+}
+function kindOfSymbol(symbol) {
+    return symbol.endsWith('=') ? '=' : symbol === '<' ? '>' : symbol;
+}
+/** Whether keys and values are valid labels. */
+function isRequirement(tokens) {
+    const [key, operator, ...rest] = tokens.filter(({ kind }) => kind !== '!');
+    if (key === undefined || !isLabelKey(key.text))
+        return false;
+    const isUnary = tokens[0]?.kind === '!';
+    if (operator === undefined)
+        return true;
+    const values = rest.filter(({ kind }) => 'in'.includes(kind)).map(({ text }) => text);
+    return !isUnary && values.every(isLabelValue) && (operator.kind !== '>' || isInt64(values[0] ?? ''));
+}
+function isLabelKey(text) {
+    const [name = '', prefix, ...others] = text.split('/').toReversed();
+    const isPrefix = prefix === undefined || (prefix.length <= 253 && SUBDOMAIN.test(prefix));
+    return others.length === 0 && isPrefix && name.length <= 63 && NAME.test(name);
+}
+function isLabelValue(text) {
+    return text === '' || (text.length <= 63 && NAME.test(text));
+}
+
+;// CONCATENATED MODULE: ./src/rbac/request-target.ts
+/** More parameters than these, and Go reads none of them. */
+const MOST_PARAMETERS = 10_000;
+/** Splits the target of a request as Go's net/url does. The path of a target that Go refuses stays as it is. */
+function readTarget(target) {
+    const [, rest = ''] = /^[a-z][a-z0-9+.-]*:(.*)$/is.exec(target) ?? [undefined, target];
+    const isAbsolute = rest !== target;
+    const mark = rest.indexOf('?');
+    const encoded = mark === -1 ? rest : rest.slice(0, mark);
+    const query = mark === -1 ? '' : rest.slice(mark + 1);
+    const path = isAbsolute ? pathOfAbsolute(encoded) : encoded;
+    return { path: request_target_unescape(path) ?? path, query };
+}
+/** @param text a URL without its scheme and its query */
+function pathOfAbsolute(text) {
+    if (!text.startsWith('/'))
+        return '';
+    return text.startsWith('//') ? text.replace(/^\/\/[^/]*/, '') : text;
+}
+/** The first value of each parameter, as Go reads a query: it skips a part with a semicolon or a bad escape. */
+function firstValues(query) {
+    const values = new Map();
+    const parts = query.split('&');
+    if (parts.length > MOST_PARAMETERS)
+        return values;
+    for (const part of parts) {
+        if (part === '' || part.includes(';'))
+            continue;
+        const sign = part.indexOf('=');
+        const [key, value] = (sign === -1 ? [part, ''] : [part.slice(0, sign), part.slice(sign + 1)]).map((text) => request_target_unescape(text.replaceAll('+', ' ')));
+        if (key !== undefined && value !== undefined && !values.has(key))
+            values.set(key, value);
+    }
+    return values;
+}
+/** Decodes percent-encoded bytes as UTF-8; undefined if an escape is bad. Node.js gives each other byte as one character. */
+function request_target_unescape(text) {
+    if (/%(?![0-9a-f]{2})/i.test(text))
+        return undefined;
+    const bytes = text.replaceAll(/%(..)/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+    return Buffer.from(bytes, 'latin1').toString();
+}
+
+;// CONCATENATED MODULE: ./src/rbac/list-options.ts
+
+
+
+
+/** Reads the query of a list or watch as the API server reads it before it asks the authorizer. */
+function readListOptions(query) {
+    const values = firstValues(query);
+    const watch = values.get('watch');
+    const isReadable = ['limit', 'timeoutSeconds'].every((key) => isInt64(values.get(key) ?? '0'));
+    const selected = nameSelectedBy(values.get('fieldSelector') ?? '');
+    if (isReadable && 'name' in selected && isLabelSelector(values.get('labelSelector') ?? ''))
+        // The flag u folds the case of letters beyond ASCII, as strings.EqualFold does.
+        return { isWatch: watch !== undefined && watch !== '0' && !/^false$/iu.test(watch), name: nameOf(selected.name) };
+    // If any option is wrong, the API server drops all of them and reads watch in another way.
+    return { isWatch: watch !== undefined && !['false', '0'].includes(watch.toLowerCase()), name: undefined };
+}
+/** The API server ignores a name that no path can hold. */
+function nameOf(selected) {
+    return selected === undefined || /^\.\.?$|[/%]/.test(selected) ? undefined : selected;
+}
+
+;// CONCATENATED MODULE: ./src/rbac/request-attributes.ts
+
+
+const VERBS = new Map([
+    ['POST', 'create'],
+    ['GET', 'get'],
+    ['HEAD', 'get'],
+    ['PUT', 'update'],
+    ['PATCH', 'patch'],
+    ['DELETE', 'delete'],
+]);
+/** Prefixes of a path that replace the verb of the method. The API server refuses a prefix without a resource. */
+const PREFIXES = ['watch', 'proxy'];
+const NAMESPACE_SUBRESOURCES = ['status', 'finalize'];
+/**
+ * Maps a request as the API server maps it: RequestInfoFactory in k8s.io/apiserver, pkg/endpoints/request/requestinfo.go. RBAC judges
+ * the result, so each difference would let kubepass allow another request than the API server sees.
+ * @param target the path with the query, percent-encoded, as received. The API server refuses a target that Go cannot parse.
+ */
+function requestAttributes(method, target) {
+    const { path, query } = readTarget(target);
+    const parts = path.replaceAll(/^\/+|\/+$/g, '').split('/');
+    if (!isResourcePath(parts))
+        return { isResource: false, verb: method.toLowerCase(), path };
+    const [group = '', version = '', ...rest] = parts[0] === 'api' ? ['', ...parts.slice(1)] : parts.slice(1);
+    const prefix = PREFIXES.find((each) => each === rest[0]);
+    const verb = prefix ?? VERBS.get(method) ?? '';
+    const place = placeOf(prefix === undefined ? rest : rest.slice(1), verb);
+    return { isResource: true, group, version, ...place, ...verbAndName(verb, place.name, query) };
+}
+/** The paths of groups and versions, which the discovery reads, are no paths of resources. */
+function isResourcePath(parts) {
+    return (parts[0] === 'api' && parts.length >= 3) || (parts[0] === 'apis' && parts.length >= 4);
+}
+/** @param parts the path behind the version, which may begin with `namespaces` and a name */
+function placeOf(parts, verb) {
+    const isNamespaced = parts[0] === 'namespaces';
+    const isInside = isNamespaced && parts.length > 2 && !NAMESPACE_SUBRESOURCES.includes(parts[2]);
+    const [resource = '', name, subresource] = isInside ? parts.slice(2) : parts;
+    return {
+        namespace: isNamespaced ? textOrUndefined(parts[1]) : undefined,
+        resource,
+        name: textOrUndefined(name),
+        subresource: verb === 'proxy' ? undefined : textOrUndefined(subresource),
+    };
+}
+/** A request without a name concerns a collection, from which a field selector can choose one object. */
+function verbAndName(verb, name, query) {
+    if (name !== undefined)
+        return { verb, name };
+    if (verb === 'delete')
+        return { verb: 'deletecollection', name };
+    if (verb !== 'get')
+        return { verb, name };
+    const { isWatch, name: selected } = readListOptions(query);
+    return { verb: isWatch ? 'watch' : 'list', name: textOrUndefined(selected) };
+}
+function textOrUndefined(text) {
+    return text === '' ? undefined : text;
+}
+/** The resource with its subresource, as a rule of RBAC writes it: pods/log. */
+function request_attributes_fullResource({ resource, subresource }) {
+    return subresource === undefined ? resource : `${resource}/${subresource}`;
+}
+
+;// CONCATENATED MODULE: ./src/rbac/describe-request.ts
+
+
 /** The request in one phrase for a message, without the name of the object. */
 function describeRequest({ verb, resource, group, namespace }) {
     const place = namespace === undefined ? '' : ` in the namespace ${(0,base_quote/* quote */.hD)(namespace)}`;
     return `${verb} ${(0,base_quote/* quote */.hD)(group === '' ? resource : `${resource}.${group}`)}${place}`;
+}
+function describeAttributes(request) {
+    return request.isResource
+        ? describeRequest({ ...request, resource: fullResource(request) })
+        : `${request.verb} the path ${quote(request.path)}`;
 }
 
 ;// CONCATENATED MODULE: ./src/kube/misrouted.ts
@@ -4221,6 +4577,17 @@ function quota_isRefusedByQuota({ code, message = '' }) {
 /** Another API server, or the controller, changed the quota's count at the same moment. The next attempt can succeed. */
 function quota_isCountedElsewhere({ code, reason, details }) {
     return code === 409 && reason === 'Conflict' && details?.kind === 'resourcequotas';
+}
+
+;// CONCATENATED MODULE: ./src/kube/request-attributes.ts
+
+/** The attributes of a request of kubepass, which RBAC compares with its rules. */
+function attributesOf({ method, path }) {
+    const request = requestAttributes(method, path);
+    if (!request.isResource)
+        return { verb: request.verb, group: '', resource: request.path, namespace: undefined, name: undefined };
+    const { verb, group, namespace, name } = request;
+    return { verb, group, resource: request_attributes_fullResource(request), namespace, name };
 }
 
 ;// CONCATENATED MODULE: ./src/kube/hint.ts
@@ -4521,8 +4888,9 @@ var promises_ = __nccwpck_require__(8500);
 
 /** The API server may still accept a token in the moment of the deletion, and then caches that for 10 s. So the first poll waits. */
 const FIRST_POLL_MS = 250;
-const POLL_MS = 500;
+const SHORTEST_WAIT_MS = 500;
 /** The API server caches an accepted token for 10 s. */
+const CACHE_EXPIRED_MS = 10_050;
 const PROOF_TIMEOUT_MS = 15_000;
 /**
  * Uses the token until it is refused `samples` times in a row.
@@ -4534,7 +4902,7 @@ async function prove(client, revoked, signal) {
     let result = { is: 'unclear' };
     try {
         await (0,promises_.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: deadline });
-        for (let refusals = 0;;) {
+        for (let refusals = 0, wait = 0;;) {
             const review = await whoami(client, token, deadline, true);
             refusals = review.is === 'refused' ? refusals + 1 : 0;
             if (refusals === samples)
@@ -4542,13 +4910,25 @@ async function prove(client, revoked, signal) {
             result = { is: review.is === 'accepted' ? 'alive' : 'unclear' };
             if (result.is === 'alive' && isHurried())
                 return result;
-            if (refusals === 0)
-                await (0,promises_.setTimeout)(POLL_MS, undefined, { signal: deadline });
+            if (refusals > 0)
+                continue;
+            wait = nextWait(wait, Date.now() - deletedAt);
+            await (0,promises_.setTimeout)(wait, undefined, { signal: deadline });
         }
     }
     catch {
         return result;
     }
+}
+/**
+ * Doubles the wait, because each accepted request looks like an attack to a monitor of the audit log. No wait is longer than the cache of
+ * the API server lasts.
+ * @param age ms since the deletion
+ */
+function nextWait(previous, age) {
+    const untilExpiry = CACHE_EXPIRED_MS - age;
+    const doubled = Math.max(SHORTEST_WAIT_MS, 2 * previous);
+    return untilExpiry > 0 ? Math.min(doubled, untilExpiry) : SHORTEST_WAIT_MS;
 }
 
 // EXTERNAL MODULE: external "node:net"
@@ -4637,14 +5017,14 @@ function inAscii(name) {
 
 /** An example of a proxy's URL with a password, for messages. */
 const PROXY_EXAMPLE = 'http://user:password@proxy.example.com:3128 (user and password percent-encoded)';
-const NAME = /^(https?|all)_proxy$/i;
+const proxy_variables_NAME = /^(https?|all)_proxy$/i;
 /** Matches up to the last @, so that it also finds the password of a malformed URL. */
 const PASSWORD = /^(?:\w+:\/\/)?[^:@/]*:(?!\/\/)(.+)@/;
 /** A shorter password may be part of other values, such as PATH, which would then count as secrets. */
 const SHORTEST = 8;
 /** The password in a proxy variable; undefined for any other variable. */
 function proxyPassword(name, value) {
-    return NAME.test(name) ? PASSWORD.exec(value)?.[1] : undefined;
+    return proxy_variables_NAME.test(name) ? PASSWORD.exec(value)?.[1] : undefined;
 }
 /** Seals the password of each proxy variable, as written and percent-decoded. */
 function sealProxyPasswords(env, seal) {
@@ -4687,7 +5067,7 @@ function proxyOf(env) {
 }
 /** The names of the proxy variables that the scan does not get. */
 function withheldProxies(env, scanEnv) {
-    return Object.keys(env).filter((name) => NAME.test(name) && scanEnv[name] === undefined);
+    return Object.keys(env).filter((name) => proxy_variables_NAME.test(name) && scanEnv[name] === undefined);
 }
 function decoded(text) {
     try {
@@ -4946,6 +5326,184 @@ function isSuperfluous(id, text, source) {
     return source === 'in-cluster' || id !== 'certificate_authority' || text !== SYSTEM;
 }
 
+;// CONCATENATED MODULE: ./src/config/allow-rules.ts
+
+
+/** The form of each value of a field, and the form in words. */
+const FIELDS = {
+    apiGroups: { form: /^(\*|[a-z0-9.-]*)$/, words: '"*" or the name of a group, such as apps' },
+    resources: {
+        form: /^(\*|(\*\/)?[a-z0-9.-]+|[a-z0-9.-]+\/[a-z0-9.-]+)$/,
+        words: '"*", a resource such as pods, a subresource such as pods/log, or */log',
+    },
+    resourceNames: { form: /^[^/%]+$/, words: 'the name of an object' },
+    verbs: { form: /^(\*|[a-z]+)$/, words: '"*" or a verb in lower case, such as get' },
+    nonResourceURLs: { form: /^(\*|\/[^*]*\*?)$/, words: '"*", a path such as /metrics, or the begin of one: /logs/*' },
+    namespaces: { form: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, words: 'the name of a namespace' },
+};
+const NAMES = Object.keys(FIELDS);
+const EXAMPLE = 'A correct rule: {apiGroups: [apps], resources: [deployments], verbs: [get, list]}';
+const MOST_RULES = 1000;
+const MOST_VALUES = 1000;
+const LONGEST_VALUE = 300;
+/**
+ * Reads a list of rules, or a mapping with the field `rules`.
+ * @throws InvalidValue, which names the wrong field
+ */
+function readAllowRules(value) {
+    const rules = isObject(value) ? rulesIn(value) : value;
+    if (!Array.isArray(rules))
+        throw new invalid_value/* InvalidValue */.h(`holds no list of rules. ${EXAMPLE}`);
+    if (rules.length === 0 || rules.length > MOST_RULES)
+        throw new invalid_value/* InvalidValue */.h(`holds ${rules.length} rules, not 1 to ${MOST_RULES}`);
+    return rules.map((rule, index) => readRule(rule, `rules[${index}]`));
+}
+function rulesIn(value) {
+    const stray = Object.keys(value).find((name) => name !== 'rules');
+    if (stray !== undefined)
+        throw wrong((0,base_quote/* quote */.hD)(stray, 60), 'which is not known: give only the field rules, or a list of rules');
+    return value['rules'];
+}
+function readRule(rule, place) {
+    if (!isObject(rule))
+        throw wrong(place, 'which is no mapping');
+    const stray = Object.keys(rule).find((name) => !NAMES.includes(name));
+    if (stray !== undefined)
+        throw wrong(`${place}.${escaped(stray)}`, `which is no field of a rule; the fields are ${NAMES.join(', ')}`);
+    const listOf = (field) => readList(rule[field], field, place);
+    const read = {
+        // The API server needs the group of each resource. The core group is the empty text, which only quotes can write.
+        apiGroups: rule['apiGroups'] === undefined && rule['resources'] !== undefined ? [''] : listOf('apiGroups'),
+        resources: listOf('resources'),
+        resourceNames: listOf('resourceNames'),
+        verbs: listOf('verbs'),
+        nonResourceURLs: listOf('nonResourceURLs'),
+        namespaces: listOf('namespaces'),
+    };
+    checkRule(read, place);
+    return read;
+}
+/** As the API server demands of a rule. */
+function checkRule({ apiGroups, verbs, resources, resourceNames, nonResourceURLs, namespaces }, place) {
+    if (verbs.length === 0)
+        throw wrong(`${place}.verbs`, 'which is missing or empty');
+    if (nonResourceURLs.length === 0) {
+        if (resources.length === 0)
+            throw wrong(`${place}.resources`, 'which is missing or empty');
+        if (apiGroups.length === 0)
+            throw wrong(`${place}.apiGroups`, 'which is empty: leave it out for the core group');
+    }
+    else if ([apiGroups, resources, resourceNames, namespaces].some((list) => list.length > 0)) {
+        throw wrong(`${place}.nonResourceURLs`, 'beside which only verbs may stand');
+    }
+}
+function readList(value, field, place) {
+    if (value === undefined)
+        return [];
+    if (!Array.isArray(value))
+        throw wrong(`${place}.${field}`, 'which is no list');
+    if (value.length > MOST_VALUES)
+        throw wrong(`${place}.${field}`, `which has over ${MOST_VALUES} values`);
+    return value.map((each, index) => {
+        const { form, words } = FIELDS[field];
+        if (typeof each === 'string' && each.length <= LONGEST_VALUE && form.test(each))
+            return each;
+        throw wrong(`${place}.${field}[${index}]`, `which is not ${words}`);
+    });
+}
+function wrong(field, fault) {
+    return new invalid_value/* InvalidValue */.h(`has ${field}, ${fault}. ${EXAMPLE}`);
+}
+function escaped(name) {
+    return (0,base_quote/* quote */.hD)(name, 60).slice(1, -1);
+}
+function isObject(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+;// CONCATENATED MODULE: ./src/config/yaml.ts
+
+/**
+ * Parses the documents of a YAML text strictly.
+ * @throws InvalidValue, which quotes nothing of the text
+ */
+async function parseYaml(text) {
+    // Imported only here, because few jobs give YAML.
+    const { parseAllDocuments } = await __nccwpck_require__.e(/* import() */ 815).then(__nccwpck_require__.t.bind(__nccwpck_require__, 8815, 19));
+    const documents = [...parseAllDocuments(text, { strict: true, uniqueKeys: true, stringKeys: true, merge: false, prettyErrors: false })];
+    return documents.map((document) => {
+        const [problem] = [...document.errors, ...document.warnings];
+        if (problem !== undefined)
+            throw new invalid_value/* InvalidValue */.h(`is no YAML (${problem.code} in line ${text.slice(0, problem.pos[0]).split('\n').length})`);
+        try {
+            return document.toJS({ maxAliasCount: 0 });
+        }
+        catch {
+            throw new invalid_value/* InvalidValue */.h('holds YAML aliases, which kubepass does not read');
+        }
+    });
+}
+/** Writes each object as a YAML document. */
+async function writeYaml(objects) {
+    const { stringify } = await __nccwpck_require__.e(/* import() */ 815).then(__nccwpck_require__.t.bind(__nccwpck_require__, 8815, 19));
+    return objects.map((each) => `---\n${stringify(each, { lineWidth: 0, aliasDuplicateObjects: false })}`).join('');
+}
+
+;// CONCATENATED MODULE: ./src/config/allow-input.ts
+
+
+
+
+const LONGEST_TEXT = 100_000;
+/**
+ * Reads the rules of the input `allow` before the parser, because the parser of YAML is loaded only then.
+ * @param readFile reads the file, the pipe or standard input with this path
+ * @returns the rules as JSON; InvalidValue if they are no YAML; undefined if the input has no rules
+ */
+async function allowAsJson(text, readFile) {
+    if (text === '' || isWord(text))
+        return undefined;
+    try {
+        const yaml = isRules(text) ? text : textOfRules(text, readFile);
+        if (yaml.length > LONGEST_TEXT)
+            throw new invalid_value/* InvalidValue */.h(`holds more than ${LONGEST_TEXT} characters`);
+        const [document, ...others] = await parseYaml(yaml);
+        if (others.length > 0)
+            throw new invalid_value/* InvalidValue */.h('holds more than one YAML document');
+        return JSON.stringify(document ?? null);
+    }
+    catch (error) {
+        if (error instanceof invalid_value/* InvalidValue */.h)
+            return error;
+        throw error;
+    }
+}
+/**
+ * @param json what allowAsJson() returned
+ * @throws InvalidValue
+ */
+function parseAllow(text, json) {
+    if (isWord(text))
+        return text;
+    if (json instanceof invalid_value/* InvalidValue */.h)
+        throw json;
+    if (json === undefined)
+        throw new invalid_value/* InvalidValue */.h('is neither granted nor read, and its rules were not read');
+    return readAllowRules(JSON.parse(json));
+}
+function isWord(text) {
+    return text === 'granted' || text === 'read';
+}
+/** Whether the text is YAML, and no path of a file. */
+function isRules(text) {
+    return /[\n\r{[]|:\s/.test(text);
+}
+function textOfRules(path, readFile) {
+    if ((0,path_or_content/* isNoPath */.F)(path))
+        throw new invalid_value/* InvalidValue */.h('is none of granted, read, rules, or the path of a file with rules');
+    return readFile(path);
+}
+
 // EXTERNAL MODULE: ./src/config/certificates.ts
 var certificates = __nccwpck_require__(8812);
 // EXTERNAL MODULE: ./src/config/damage.ts
@@ -4963,12 +5521,13 @@ var small_file = __nccwpck_require__(400);
 
 
 
+
 /** The inputs that can be the path of a file. */
-const PATH_INPUTS = ['kubeconfig', 'token_file', 'certificate_authority'];
-const read_pipes_POLL_MS = 20;
+const PATH_INPUTS = ['kubeconfig', 'token_file', 'certificate_authority', 'allow'];
+const POLL_MS = 20;
 /**
  * Reads pipes, such as a process substitution, before all other inputs. A pipe can be read only once, so that the texts are kept
- * for the whole run.
+ * for the whole run. The rules of `allow` are read here too, and become JSON.
  * @param seconds the time limit for all pipes
  */
 async function readPipes(source, seconds, stop) {
@@ -4990,10 +5549,13 @@ async function readPipes(source, seconds, stop) {
     };
     const ofStdin = source.stdin === undefined ? [] : given.filter(isStdin);
     const ofPipes = given.filter((path) => !isStdin(path) && isPipe(path));
-    return new Map(await Promise.all([
+    const texts = new Map(await Promise.all([
         ...ofStdin.map((path) => read(path, () => textOfStdin(ofStdin.length, source.stdin, deadline))),
         ...ofPipes.map((path) => read(path, () => textOfPipe(path, source.hasPost, deadline))),
     ]));
+    const allow = (source.input('allow') ?? '').trim();
+    const rules = await allowAsJson(allow, (path) => textOfPath(path, texts));
+    return rules === undefined ? texts : texts.set(allow, rules);
 }
 /**
  * The text of a file, of a pipe or of standard input.
@@ -5033,7 +5595,7 @@ async function textOfPipe(path, hasPost, deadline) {
             if (chunk?.length === 0 && (hadWriter || size > 0))
                 return (0,small_file/* textIn */.r7)(Buffer.concat(chunks));
             if (chunk === undefined || chunk.length === 0)
-                await (0,promises_.setTimeout)(read_pipes_POLL_MS, undefined, { signal: deadline });
+                await (0,promises_.setTimeout)(POLL_MS, undefined, { signal: deadline });
             else
                 chunks.push(chunk);
             size += chunk?.length ?? 0;
@@ -5149,6 +5711,7 @@ function systemRoots() {
 
 
 
+
 /** The parser of each input. */
 const inputParsers = {
     server: { parse: parsers/* parseServer */.ld, fallback: '' },
@@ -5176,6 +5739,12 @@ const inputParsers = {
     context: { parse: asText, fallback: undefined },
     allow_exec: yesOrNo('allow_exec'),
     allow_own_kubeconfig: yesOrNo('allow_own_kubeconfig'),
+    allow: {
+        parse: (text, { source }) => parseAllow(text, source.pipeTexts?.get(text)),
+        fallback: 'granted',
+        // At the end of a run the file may no longer exist.
+        isNeeded: ({ purpose }) => purpose === 'start',
+    },
     audience: { parse: parsers/* parseAudience */.QA, fallback: undefined },
     duration: {
         parse: (text, given) => (0,parsers/* parseLife */.w6)(text, given.value('max_duration'), given.nameOf('max_duration')),
@@ -5202,6 +5771,7 @@ const inputParsers = {
     tls_server_name: { parse: parsers/* parseServerName */.ey, fallback: undefined },
     deadline: withDefault('deadline', parsers/* parseDeadline */.O0),
     evidence: { parse: (path, { source, purpose }) => parseEvidencePath(path, source, purpose), fallback: undefined },
+    requests: { parse: (path, { source, purpose }) => parseReportPath(path, source, purpose), fallback: undefined },
     report: choice('report'),
     github_token: {
         parse: (text, _, seal) => (0,seal_credentials/* sealToken */.fh)(text, seal),
@@ -5315,7 +5885,14 @@ class InputReader {
     }
 }
 
+;// CONCATENATED MODULE: ./src/config/delivery.ts
+/** Whether the scan is to reach the API server through the API proxy, so that it never gets the token. */
+function wantsProxy({ command, delivery }) {
+    return delivery === 'proxy' || (delivery === 'auto' && command !== undefined);
+}
+
 ;// CONCATENATED MODULE: ./src/config/input-rules.ts
+
 
 
 
@@ -5352,6 +5929,20 @@ const inputRules = [
             : undefined,
     },
     {
+        name: 'delivery: proxy needs a command',
+        problem: (given) => given.purpose === 'start' && given.value('delivery') === 'proxy' && commandOf(given) === undefined
+            ? `${given.nameOf('delivery')} is proxy, but there is no command: set ${given.nameOf('command')}, or leave ${given.nameOf('delivery')} out`
+            : undefined,
+    },
+    needsProxy('requests'),
+    needsProxy('allow'),
+    {
+        name: 'rotate_grace excludes the API proxy',
+        problem: (given) => given.purpose === 'start' && given.has('rotate_grace') && usesProxy(given)
+            ? `${given.nameOf('rotate_grace')} is for scans that hold the token: leave it out, or set ${given.nameOf('delivery')} to kubeconfig`
+            : undefined,
+    },
+    {
         name: 'identity: token needs token or token_file',
         problem: (given) => given.value('identity') === 'token' && !given.has('token') && !given.has('token_file')
             ? `${given.nameOf('identity')} is token, but neither ${given.nameOf('token')} nor ${given.nameOf('token_file')} is given`
@@ -5361,6 +5952,12 @@ const inputRules = [
         name: 'prove: post needs a post step that can fail the job',
         problem: (given) => given.value('prove') === 'post' && !given.source.postFailsJob
             ? `${given.nameOf('prove')} is post, but here ${given.source.hasPost ? 'after_script cannot fail the job' : 'no post step follows'}`
+            : undefined,
+    },
+    {
+        name: 'prove: post excludes the API proxy',
+        problem: (given) => given.purpose === 'start' && given.value('prove') === 'post' && given.source.postFailsJob && usesProxy(given)
+            ? `${given.nameOf('prove')} is post, but with the API proxy no file keeps the token for the post step: leave it out, or set ${given.nameOf('delivery')} to kubeconfig`
             : undefined,
     },
     {
@@ -5399,6 +5996,18 @@ const inputRules = [
     needsKubeconfig('context'),
     needsKubeconfig('allow_exec'),
 ];
+/** The text of the default counts as not given, because templates give it. */
+function needsProxy(id) {
+    return {
+        name: `${id} needs the API proxy`,
+        problem: (given) => given.purpose === 'start' && given.has(id) && given.text(id) !== config_inputs/* inputs */.QL[id].default && !usesProxy(given)
+            ? `${given.nameOf(id)} needs the API proxy, but the scan gets the token: give a command, and set ${given.nameOf('delivery')} to proxy`
+            : undefined,
+    };
+}
+function usesProxy(given) {
+    return wantsProxy({ command: commandOf(given), delivery: given.value('delivery') });
+}
 function problemOfNoCommand(given) {
     const { hasLaterSteps, hasPost } = given.source;
     if (given.purpose === 'finish' || hasLaterSteps || commandOf(given) !== undefined)
@@ -5453,6 +6062,7 @@ const STEPS = [
     'identity',
     'kubeconfig',
     'token_file',
+    'allow',
     'audience',
     'duration',
     'rotate_grace',
@@ -5467,6 +6077,7 @@ const STEPS = [
     'proxy_url',
     'tls_server_name',
     'evidence',
+    'requests',
     'deadline',
     ...inputRules,
 ];
@@ -5517,6 +6128,7 @@ function optionsOf(given) {
         kubeconfig: given.value('kubeconfig'),
         token: given.value('token') ?? given.value('token_file'),
         stdinTaken: PATH_INPUTS.some((id) => isStdin(given.text(id))),
+        allow: given.value('allow'),
         audience: given.value('audience') ?? server,
         duration: given.value('duration'),
         rotateGrace: given.value('rotate_grace'),
@@ -5531,6 +6143,7 @@ function optionsOf(given) {
         proxyUrl: given.value('proxy_url'),
         tlsServerName: given.value('tls_server_name'),
         evidence: given.value('evidence'),
+        requests: given.value('requests'),
         checkToken: given.value('github_token'),
         deadline: 1000 * given.value('deadline'),
     };
@@ -5655,6 +6268,8 @@ function authorization({ username, password }) {
 const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
 /** Time limit for a proxy to open a tunnel. */
 const TUNNEL_MS = 10_000;
+/** Many load balancers close an idle connection after 60 s. */
+const IDLE_CONNECTION_MS = 30_000;
 /** Longer than any exchange takes. */
 const DAY_MS = 86_400_000;
 /** The response cannot be used. The message has no text from the server. */
@@ -5710,6 +6325,10 @@ class Http {
         finally {
             agent.destroy();
         }
+    }
+    /** An agent for requests that stream. It opens as many connections as it gets requests at a time. The caller destroys it. */
+    newAgent() {
+        return new TunnelingAgent({ ...this.#options, keepAlive: true, timeout: IDLE_CONNECTION_MS }, this.#proxyUrl);
     }
     /**
      * The SHA-256 of the CA certificate that vouches for the server, in hex; undefined before the first connection is open. The search
@@ -6386,13 +7005,11 @@ function requireUnseen(event, before) {
         throw unfit(event, 'the fact was seen before');
 }
 function afterOther(state, event) {
+    if (isScanEvent(event))
+        return afterScanEvent(state, event);
     switch (event.type) {
         case 'IdentityResolved':
             return { ...state, identity: { kind: event.kind, why: event.why } };
-        case 'ScanStarting':
-        case 'ScanStarted':
-        case 'ScanEnded':
-            return afterScanEvent(state, event);
         case 'DeliveredToLaterSteps':
             return { ...state, deliveredToLaterSteps: true };
         case 'RecoveryBegun':
@@ -6407,6 +7024,8 @@ function afterOther(state, event) {
             return { ...state, reported: true };
     }
 }
+/** A process that is killed takes its record with it. */
+const UNKNOWN_ACCESS = { ended_at: null, streams_cut: 0, requests: null, unauthenticated: 0, uses: [], not_listed: 0 };
 function withWarning(state, text) {
     const isKnown = state.warnings.includes(text);
     return isKnown || state.warnings.length >= MAX_WARNINGS ? state : { ...state, warnings: [...state.warnings, text] };
@@ -6420,7 +7039,15 @@ function afterFailure(state, { code, reason }) {
         return after;
     return { ...after, earlierError: { code: error, reason: errorReason } };
 }
+const SCAN_EVENTS = ['ScanStarting', 'ScanStarted', 'ScanEnded', 'AccessOpened', 'AccessEnded'];
+function isScanEvent(event) {
+    return SCAN_EVENTS.includes(event.type);
+}
 function afterScanEvent(state, event) {
+    if (event.type === 'AccessOpened')
+        return { ...state, apiAccess: UNKNOWN_ACCESS };
+    if (event.type === 'AccessEnded')
+        return { ...state, apiAccess: event.access };
     if (event.type === 'ScanStarting')
         return { ...state, scan: { startedAt: event.at } };
     if (state.scan === null)
@@ -6517,7 +7144,148 @@ function next(before, event) {
     return { number, slot, deadBy, ...after };
 }
 
+;// CONCATENATED MODULE: ./src/state/run-state-codec.ts
+
+
+
+
+/** The state as it is saved: the list of the requests can be longer than the place where a runner keeps the state. */
+function toSavedForm(state) {
+    const { apiAccess } = state;
+    return apiAccess === null ? state : { ...state, apiAccess: { ...apiAccess, uses: [], not_listed: apiAccess.requests ?? 0 } };
+}
+/**
+ * Reads a saved run state. The scan can write to its place, so this function accepts only what kubepass can have written. A forged state
+ * names no Secrets of others, because the names follow from the job and the key.
+ * @param job of this process, in place of the job in the text
+ * @returns undefined when the text is no run state
+ */
+function parseRunState(text, job) {
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch {
+        return undefined;
+    }
+    return isRunState(value) && hasUniqueCredentials(value) && hasReasonOfItsError(value)
+        ? { ...value, job }
+        : undefined;
+}
+const isText = (value) => typeof value === 'string';
+const isFlag = (value) => typeof value === 'boolean';
+const isCount = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
+const isNumber = (value) => Number.isFinite(value);
+const run_state_codec_isTime = (value) => typeof value === 'string' && (0,base_time/* isIsoTime */.dZ)(value);
+function run_state_codec_matches(value, pattern) {
+    return typeof value === 'string' && pattern.test(value);
+}
+function oneOf(...allowed) {
+    return (value) => allowed.includes(value);
+}
+function optional(check) {
+    return (value) => value === undefined || check(value);
+}
+function nullable(check) {
+    return (value) => value === null || check(value);
+}
+function listOf(check, longest = Infinity) {
+    return (value) => Array.isArray(value) && value.length <= longest && value.every(check);
+}
+/** An object with these fields and no others: a field that is out of place could mean something to a later reader. */
+function object(fields) {
+    return (value) => typeof value === 'object' &&
+        value !== null &&
+        Object.keys(value).every((name) => Object.hasOwn(fields, name)) &&
+        Object.entries(fields).every(([name, check]) => check(value[name]));
+}
+const isToken = object({ jti: optional((value) => run_state_codec_matches(value, /^[\w.-]{1,200}$/)), issuedAt: run_state_codec_isTime, expiresAt: run_state_codec_isTime });
+const isAcceptance = object({ at: run_state_codec_isTime, username: nullable(isText) });
+const isProof = object({ at: run_state_codec_isTime, samples: isCount, seconds: isNumber });
+const isScanEnd = object({
+    at: run_state_codec_isTime,
+    exitCode: isNumber,
+    signal: nullable((value) => run_state_codec_matches(value, /^SIG[A-Z0-9]{1,20}$/)),
+    isAccepted: isFlag,
+});
+const isReason = (value) => run_state_codec_matches(value, /^[^\p{Cc}\p{Zl}\p{Zp}]+$/u) && String(value).length <= MAX_REASON;
+const isCode = (value) => typeof value === 'string' && Object.hasOwn(errors/* errorCodes */.fv, value);
+const isEarlierCode = (value) => isCode(value) && value !== 'NOT_REVOKED';
+const isSha256 = (value) => run_state_codec_matches(value, /^[0-9a-f]{64}$/);
+const isIssuer = object({ username: isUsername, credential_id: nullable(isCredentialIdOfIssuer) });
+const isApiServer = object({ version: nullable(isGitVersion), ca_sha256: nullable(isSha256) });
+/** The saved form lists no uses: see toSavedForm(). */
+const isApiAccess = object({
+    ended_at: nullable(run_state_codec_isTime),
+    streams_cut: isCount,
+    requests: nullable(isCount),
+    unauthenticated: isCount,
+    uses: listOf(() => false, 0),
+    not_listed: isCount,
+});
+const isSlot = oneOf(0, 1, 2, 'unbound');
+const livePhases = {
+    planned: {},
+    'secret-requested': {},
+    'secret-created': { uid: isText },
+    'token-requested': { uid: optional(isText) },
+    issued: { uid: optional(isText), token: isToken, acceptance: optional(isAcceptance), revokeAt: optional(run_state_codec_isTime) },
+};
+const isLivePhase = (value) => isInPhase(value, livePhases);
+const phases = {
+    ...livePhases,
+    'deletion-requested': { last: isLivePhase },
+    revoked: { last: isLivePhase, at: run_state_codec_isTime, proof: optional(isProof) },
+    absent: { last: isLivePhase, proof: optional(isProof) },
+};
+function isInPhase(value, of, others = {}) {
+    const { phase } = (typeof value === 'object' && value !== null ? value : {});
+    if (typeof phase !== 'string' || !Object.hasOwn(of, phase))
+        return false;
+    return object({ phase: isText, ...of[phase], ...others })(value);
+}
+const credential = { number: isCount, slot: isSlot, deadBy: run_state_codec_isTime };
+const isCredential = (value) => isInPhase(value, phases, credential);
+const isRunState = object({
+    version: oneOf(4),
+    job: () => true,
+    server: isText,
+    requested: object({ namespace: isText, name: isText, durationSeconds: isNumber, audiences: listOf(isText) }),
+    key: (value) => typeof value === 'string' && isRunKey(value),
+    directory: (value) => run_state_codec_matches(value, /\/kubepass-[0-9a-f]{16}$/),
+    identity: nullable(object({ kind: isText, why: isText })),
+    issuer: nullable(isIssuer),
+    apiServer: nullable(isApiServer),
+    commandSha256: nullable(isSha256),
+    programSha256: nullable(isSha256),
+    lastNumber: (value) => isCount(value) && Number(value) <= 1e6,
+    credentials: listOf(isCredential, MAX_CREDENTIALS),
+    forgotten: listOf(object({ ...credential, token: optional(isToken), acceptance: optional(isAcceptance), isStillAccepted: optional(isFlag) }), MAX_FORGOTTEN),
+    forgottenNotListed: isCount,
+    scan: nullable(object({ startedAt: run_state_codec_isTime, end: optional(isScanEnd) })),
+    isolation: nullable(object({ isolated: isFlag, why_not: nullable(isText), as_root: isFlag })),
+    apiAccess: nullable(isApiAccess),
+    warnings: listOf(isText, MAX_WARNINGS),
+    error: nullable(isCode),
+    errorReason: nullable(isReason),
+    earlierError: nullable(object({ code: isEarlierCode, reason: isReason })),
+    deliveredToLaterSteps: isFlag,
+    recovered: isFlag,
+    cleanupAttempted: isFlag,
+    proofLeftToPost: isFlag,
+    reported: isFlag,
+});
+function hasUniqueCredentials({ credentials, lastNumber }) {
+    const numbers = credentials.map(({ number }) => number);
+    const slots = credentials.map(({ slot }) => slot).filter((slot) => slot !== 'unbound');
+    return numbers.every((number) => number <= lastNumber) && new Set(numbers).size === numbers.length && new Set(slots).size === slots.length;
+}
+function hasReasonOfItsError({ earlierError, error, errorReason }) {
+    return (error === null) === (errorReason === null) && (error !== null || earlierError === null);
+}
+
 ;// CONCATENATED MODULE: ./src/lifecycle/journal.ts
+
 
 
 /** The run state in memory. All changes go through `intend` and `observe`. */
@@ -6541,7 +7309,7 @@ class Journal {
      * @throws INPUT when it cannot be saved
      */
     begin() {
-        saveOrThrow(() => this.#store.save(this.#state));
+        saveOrThrow(() => this.#store.save(toSavedForm(this.#state)));
     }
     /**
      * Saves the event, then starts the effect: a later process must know of everything that can exist.
@@ -6549,7 +7317,7 @@ class Journal {
      */
     async intend(event, effect) {
         const next = reduce(this.#state, event);
-        saveOrThrow(() => this.#store.save(next));
+        saveOrThrow(() => this.#store.save(toSavedForm(next)));
         this.#state = next;
         return effect();
     }
@@ -6559,7 +7327,7 @@ class Journal {
         if (this.#isCleared)
             return;
         try {
-            this.#store.save(this.#state);
+            this.#store.save(toSavedForm(this.#state));
         }
         catch (error) {
             const text = `The run state could not be saved (${(0,errors/* errnoOf */.UQ)(error) || 'unknown reason'}).`;
@@ -6631,6 +7399,7 @@ function openRun(context, { identity, why, options }, state, provenance) {
         provenance,
         tokens: new Map(),
         scan: undefined,
+        apiProxy: undefined,
         directoryDescriptor: undefined,
         requestedBy: undefined,
         latestAuth: undefined,
@@ -6650,10 +7419,14 @@ function storeOf(platform, provenance) {
     };
 }
 function openClient({ platform }, options, connections, isNewHost = true) {
-    const proxyUrl = options.proxyUrl ?? proxyFor(new URL(options.server), platform.env);
-    const http = new Http({ ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl }, connections);
+    const http = openHttp(platform, options, connections);
     const info = (text) => platform.log.info(text);
     return new KubeClient({ http, server: options.server, userAgent: userAgent(platform.job), info, isNewHost });
+}
+/** The client of the API server, with its CA certificate and the HTTP proxy before it. */
+function openHttp(platform, options, connections) {
+    const proxyUrl = options.proxyUrl ?? proxyFor(new URL(options.server), platform.env);
+    return new Http({ ca: options.certificateAuthority, serverName: options.tlsServerName, proxyUrl }, connections);
 }
 /** Records a warning and shows it. */
 async function warn({ journal, platform, redactor }, text) {
@@ -7356,6 +8129,7 @@ function restoreCommandFiles(run) {
 
 
 
+
 /** How long the end of a run on a CI waits for a runner that does not read the output. */
 const DRAIN_TIMEOUT_MS = 10_000;
 /**
@@ -7368,6 +8142,8 @@ async function cleanUp(run, postFollows) {
     const { journal, options, platform } = run;
     const before = toEvidence(journal.state);
     const stopped = await stopScan(run);
+    // The processes of the scan had access until their end, so that a scan can delete what it made.
+    endAccess(run);
     // The revocation waits neither for a slow reader of the output nor for a process that still writes.
     const drained = run.scan?.drain(platform.isCI ? deadlineAfter(DRAIN_TIMEOUT_MS, run.hardDeadline) : AbortSignal.any([run.hardDeadline, run.immediate]));
     const tampered = restoreCommandFiles(run);
@@ -7401,7 +8177,8 @@ async function removeAndProve(run, revocation, postFollows) {
         prove: options.prove,
         isProven: isProven(journal.state.credentials),
         heldTokens: tokens.size,
-        postFollows,
+        // With the API proxy no file has the token, so that post could prove nothing.
+        postFollows: postFollows && run.apiProxy === undefined,
         isStopping: signal.aborted,
     };
     const proof = revocation === undefined ? whenToProve({ ...view, hasSecondSignal: immediate.aborted }) : 'never';
@@ -7523,21 +8300,33 @@ function provenance_merged(saved, derived) {
 
 /** The longest name that Kubernetes gives to an object. */
 const LONGEST_NAME = 253;
+/** For a scan that holds the token. */
+function directAccess(options, token) {
+    const { server, certificateAuthority, proxyUrl, tlsServerName } = options;
+    return { ...namesOf(options), server, certificateAuthority, proxyUrl, tlsServerName, bearer: token, hasTokenFile: true };
+}
+/** For a scan that reaches the API server through the API proxy. The names are still those of the API server. */
+function proxiedAccess(options, proxy) {
+    const { url: server, certificate: certificateAuthority, credential: bearer } = proxy;
+    return { ...namesOf(options), server, certificateAuthority, proxyUrl: undefined, tlsServerName: undefined, bearer, hasTokenFile: false };
+}
+function namesOf({ contextName, namespace, server }) {
+    return { name: contextName ?? nameOfCluster(server), namespace };
+}
 /**
- * Writes the token and a kubeconfig for it into the private directory, or replaces both. A reader gets the old file or the new one,
- * never a part. A failed write changes no file.
- * Go clients re-read `tokenFile`; other clients know only `token`. JSON is YAML.
+ * Writes a kubeconfig into the private directory, and the token if it is to be in a file, or replaces both. A reader gets the old file or
+ * the new one, never a part. A failed write changes no file. JSON is YAML.
  * @returns the kubeconfig's path
  */
-function writeKubeconfig(directory, options, token, uid) {
+function writeKubeconfig(directory, content, uid) {
     const about = lstatSync(directory, { throwIfNoEntry: false });
     if (about?.isDirectory() !== true || about.uid !== uid) {
         throw new KubepassError('INPUT', `The private directory ${directory} is missing, or belongs to another user.`, {
             hint: 'Does the scan remove or replace it? Set directory to another path.',
         });
     }
-    const tokenFile = join(directory, TOKEN);
-    const name = options.contextName ?? nameOfCluster(options.server);
+    const tokenFile = tokenFileIn(directory);
+    const { name, namespace, server, certificateAuthority, proxyUrl, tlsServerName, bearer, hasTokenFile } = content;
     const kubeconfig = {
         apiVersion: 'v1',
         kind: 'Config',
@@ -7545,21 +8334,23 @@ function writeKubeconfig(directory, options, token, uid) {
             {
                 name,
                 cluster: {
-                    server: options.server,
-                    'certificate-authority-data': Buffer.from(options.certificateAuthority).toString('base64'),
-                    ...(options.proxyUrl && { 'proxy-url': options.proxyUrl.href.replace(/\/$/, '') }),
-                    ...(options.tlsServerName && { 'tls-server-name': options.tlsServerName }),
+                    server,
+                    'certificate-authority-data': Buffer.from(certificateAuthority).toString('base64'),
+                    ...(proxyUrl && { 'proxy-url': proxyUrl.href.replace(/\/$/, '') }),
+                    ...(tlsServerName && { 'tls-server-name': tlsServerName }),
                 },
             },
         ],
-        users: [{ name, user: { token: token.reveal(), tokenFile } }],
-        contexts: [{ name, context: { cluster: name, user: name, namespace: options.namespace } }],
+        users: [{ name, user: { token: bearer.reveal(), ...(hasTokenFile && { tokenFile }) } }],
+        contexts: [{ name, context: { cluster: name, user: name, namespace } }],
         'current-context': name,
     };
     const path = join(directory, KUBECONFIG);
     try {
         // Both files are written before one is replaced. Go clients read the token file, which is replaced last.
-        const written = [stageReplacement(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`), stageReplacement(tokenFile, token.reveal())];
+        const written = [stageReplacement(path, `${JSON.stringify(kubeconfig, undefined, 2)}\n`)];
+        if (hasTokenFile)
+            written.push(stageReplacement(tokenFile, bearer.reveal()));
         for (const replace of written)
             replace();
     }
@@ -7567,6 +8358,9 @@ function writeKubeconfig(directory, options, token, uid) {
         throw cannotWrite(directory, cause);
     }
     return path;
+}
+function tokenFileIn(directory) {
+    return join(directory, TOKEN);
 }
 /**
  * The name of the context. Scanners print it as the account of every finding, so it must differ between clusters.
@@ -7598,131 +8392,6 @@ function readSavedToken(directory, uid, seal) {
     finally {
         (0,external_node_fs_.closeSync)(file);
     }
-}
-
-;// CONCATENATED MODULE: ./src/state/run-state-codec.ts
-
-
-
-
-/**
- * Reads a saved run state. The scan can write to its place, so this function accepts only what kubepass can have written. A forged state
- * names no Secrets of others, because the names follow from the job and the key.
- * @param job of this process, in place of the job in the text
- * @returns undefined when the text is no run state
- */
-function parseRunState(text, job) {
-    let value;
-    try {
-        value = JSON.parse(text);
-    }
-    catch {
-        return undefined;
-    }
-    return isRunState(value) && hasUniqueCredentials(value) && hasReasonOfItsError(value)
-        ? { ...value, job }
-        : undefined;
-}
-const isText = (value) => typeof value === 'string';
-const isFlag = (value) => typeof value === 'boolean';
-const isCount = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
-const isNumber = (value) => Number.isFinite(value);
-const run_state_codec_isTime = (value) => typeof value === 'string' && (0,base_time/* isIsoTime */.dZ)(value);
-function run_state_codec_matches(value, pattern) {
-    return typeof value === 'string' && pattern.test(value);
-}
-function oneOf(...allowed) {
-    return (value) => allowed.includes(value);
-}
-function optional(check) {
-    return (value) => value === undefined || check(value);
-}
-function nullable(check) {
-    return (value) => value === null || check(value);
-}
-function listOf(check, longest = Infinity) {
-    return (value) => Array.isArray(value) && value.length <= longest && value.every(check);
-}
-/** An object with these fields and no others: a field that is out of place could mean something to a later reader. */
-function object(fields) {
-    return (value) => typeof value === 'object' &&
-        value !== null &&
-        Object.keys(value).every((name) => Object.hasOwn(fields, name)) &&
-        Object.entries(fields).every(([name, check]) => check(value[name]));
-}
-const isToken = object({ jti: optional((value) => run_state_codec_matches(value, /^[\w.-]{1,200}$/)), issuedAt: run_state_codec_isTime, expiresAt: run_state_codec_isTime });
-const isAcceptance = object({ at: run_state_codec_isTime, username: nullable(isText) });
-const isProof = object({ at: run_state_codec_isTime, samples: isCount, seconds: isNumber });
-const isScanEnd = object({
-    at: run_state_codec_isTime,
-    exitCode: isNumber,
-    signal: nullable((value) => run_state_codec_matches(value, /^SIG[A-Z0-9]{1,20}$/)),
-    isAccepted: isFlag,
-});
-const isReason = (value) => run_state_codec_matches(value, /^[^\p{Cc}\p{Zl}\p{Zp}]+$/u) && String(value).length <= MAX_REASON;
-const isCode = (value) => typeof value === 'string' && Object.hasOwn(errors/* errorCodes */.fv, value);
-const isEarlierCode = (value) => isCode(value) && value !== 'NOT_REVOKED';
-const isSha256 = (value) => run_state_codec_matches(value, /^[0-9a-f]{64}$/);
-const isIssuer = object({ username: isUsername, credential_id: nullable(isCredentialIdOfIssuer) });
-const isApiServer = object({ version: nullable(isGitVersion), ca_sha256: nullable(isSha256) });
-const isSlot = oneOf(0, 1, 2, 'unbound');
-const livePhases = {
-    planned: {},
-    'secret-requested': {},
-    'secret-created': { uid: isText },
-    'token-requested': { uid: optional(isText) },
-    issued: { uid: optional(isText), token: isToken, acceptance: optional(isAcceptance), revokeAt: optional(run_state_codec_isTime) },
-};
-const isLivePhase = (value) => isInPhase(value, livePhases);
-const phases = {
-    ...livePhases,
-    'deletion-requested': { last: isLivePhase },
-    revoked: { last: isLivePhase, at: run_state_codec_isTime, proof: optional(isProof) },
-    absent: { last: isLivePhase, proof: optional(isProof) },
-};
-function isInPhase(value, of, others = {}) {
-    const { phase } = (typeof value === 'object' && value !== null ? value : {});
-    if (typeof phase !== 'string' || !Object.hasOwn(of, phase))
-        return false;
-    return object({ phase: isText, ...of[phase], ...others })(value);
-}
-const credential = { number: isCount, slot: isSlot, deadBy: run_state_codec_isTime };
-const isCredential = (value) => isInPhase(value, phases, credential);
-const isRunState = object({
-    version: oneOf(3),
-    job: () => true,
-    server: isText,
-    requested: object({ namespace: isText, name: isText, durationSeconds: isNumber, audiences: listOf(isText) }),
-    key: (value) => typeof value === 'string' && isRunKey(value),
-    directory: (value) => run_state_codec_matches(value, /\/kubepass-[0-9a-f]{16}$/),
-    identity: nullable(object({ kind: isText, why: isText })),
-    issuer: nullable(isIssuer),
-    apiServer: nullable(isApiServer),
-    commandSha256: nullable(isSha256),
-    programSha256: nullable(isSha256),
-    lastNumber: (value) => isCount(value) && Number(value) <= 1e6,
-    credentials: listOf(isCredential, MAX_CREDENTIALS),
-    forgotten: listOf(object({ ...credential, token: optional(isToken), acceptance: optional(isAcceptance), isStillAccepted: optional(isFlag) }), MAX_FORGOTTEN),
-    forgottenNotListed: isCount,
-    scan: nullable(object({ startedAt: run_state_codec_isTime, end: optional(isScanEnd) })),
-    isolation: nullable(object({ isolated: isFlag, why_not: nullable(isText), as_root: isFlag })),
-    warnings: listOf(isText, MAX_WARNINGS),
-    error: nullable(isCode),
-    errorReason: nullable(isReason),
-    earlierError: nullable(object({ code: isEarlierCode, reason: isReason })),
-    deliveredToLaterSteps: isFlag,
-    recovered: isFlag,
-    cleanupAttempted: isFlag,
-    proofLeftToPost: isFlag,
-    reported: isFlag,
-});
-function hasUniqueCredentials({ credentials, lastNumber }) {
-    const numbers = credentials.map(({ number }) => number);
-    const slots = credentials.map(({ slot }) => slot).filter((slot) => slot !== 'unbound');
-    return numbers.every((number) => number <= lastNumber) && new Set(numbers).size === numbers.length && new Set(slots).size === slots.length;
-}
-function hasReasonOfItsError({ earlierError, error, errorReason }) {
-    return (error === null) === (errorReason === null) && (error !== null || earlierError === null);
 }
 
 ;// CONCATENATED MODULE: ./src/commands/recover.ts

@@ -8,8 +8,6 @@ import { downstreamHeaders } from './pass-headers.ts'
 import { type OwnResponse, upstreamFailure } from './status.ts'
 import type { Upstream } from './upstream.ts'
 
-const UNAUTHORIZED = 401
-
 /** Sends the request to the API server, and the response to the scan. Both stream, and each side waits for a slow reader. */
 export function forward(upstream: Upstream, incoming: IncomingMessage, outgoing: ServerResponse, exchange: Exchange): void {
   const sizes = { toServer: 0, toScan: 0 }
@@ -24,16 +22,10 @@ export function forward(upstream: Upstream, incoming: IncomingMessage, outgoing:
   send()
 
   function send(): void {
-    const { token } = upstream
     const opened = upstream.open(incoming, false)
     if (opened === undefined) return void outgoing.destroy()
     request = opened
-    opened.on('response', (response) => {
-      // A renewal revoked the token while the request was on its way. The API server did nothing, so the request can be sent again.
-      if (response.statusCode !== UNAUTHORIZED || withBody || upstream.token === token) return passOn(response)
-      response.resume()
-      send()
-    })
+    opened.on('response', passOn)
     // Without this listener, Node.js closes the connection and emits no event.
     opened.on('upgrade', (_response, socket) => {
       socket.destroy()

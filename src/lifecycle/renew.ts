@@ -24,6 +24,8 @@ const LATE_TRY_MS = 2_000
 /** The wait after the first failed try, as a fraction of the credential's life. */
 const FIRST_RETRY_FRACTION = 0.02
 const MAX_RETRY_WAIT_MS = 60_000
+/** No client of the API proxy holds a replaced token, but a request with it may still be on its way to the API server. */
+const IN_FLIGHT_S = 5
 
 export interface Renewal {
   /** Ends the renewals. The run state then has every credential that was requested. */
@@ -69,8 +71,7 @@ async function renewRepeatedly(run: Run, first: LiveCredential, firstDue: number
       }
       const renewed = await renewBeforeExpiry(run, current, signals)
       if (renewed === undefined) return
-      // No client of the API proxy holds the old token.
-      const grace = run.apiProxy === undefined ? options.rotateGrace : 0
+      const grace = run.apiProxy === undefined ? options.rotateGrace : IN_FLIGHT_S
       const revokeAt = new Date(revokeSupersededAt(endsAt(current, current.receivedAt), Date.now(), grace)).toISOString()
       journal.observe({ type: 'CredentialReplaced', number: current.number, revokeAt })
       current = renewed

@@ -188,7 +188,7 @@ function ownCalls({ exchanges }: Proxy): string[] {
 }
 
 onEachCi(
-  'through the API proxy, kubectl and a client that reads the kubeconfig once work across two renewals, and each old token dies at once',
+  'through the API proxy, kubectl and a client that reads the kubeconfig once work across two renewals, and each old token dies soon',
   async ({ ci, step, proxy, job }) => {
     proxy.shortTokens(16)
     const go = goOf(job)
@@ -227,23 +227,6 @@ onEachCi(
     expect(record.api_access).toMatchObject({ requests: asked, unauthenticated: 0, not_listed: 0 })
   },
 )
-
-onGithub('a request that is on its way while a renewal revokes its token gets an answer, not a 401', async ({ step, proxy }) => {
-  proxy.shortTokens(6)
-  const path = '/api/v1/namespaces/kubepass/configmaps'
-  proxy.on({ method: 'GET', path: new RegExp(path), times: 1 }, async () => {
-    await until(() => deletionsOf(proxy, boundSecretNamesOf(proxy)[0])[0]?.status === 200)
-    return undefined
-  })
-  const main = await step({ command: `kubectl get --raw ${path} >/dev/null && echo answered` }).main()
-  expect(main.log).toContain('\nanswered\n')
-  expect(main.code).toBe(0)
-  const asked = proxy.seen('GET', new RegExp(path))
-  expect(asked.map(({ bearer, status: answer }) => [bearer, answer])).toEqual([
-    [shortened(proxy)[0], 401],
-    [shortened(proxy)[1], 200],
-  ])
-})
 
 onGithub('a long-running Go client uses the new token after a renewal and gets no 401', async ({ step, proxy, job }) => {
   proxy.shortTokens(60)

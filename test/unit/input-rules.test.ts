@@ -156,12 +156,22 @@ const TABLE: Record<string, { broken: Case; problem: string | RegExp; kept: Case
   },
   'requests needs the API proxy': {
     broken: { inputs: { requests: 'requests.jsonl', delivery: 'kubeconfig', command: 'true' } },
-    problem: 'requests needs the API proxy, but the scan gets the token: set delivery to proxy, and give a command',
+    problem: 'requests needs the API proxy, but the scan gets the token: give a command, and set delivery to proxy',
     kept: [
       { inputs: { requests: 'requests.jsonl', command: 'true' } },
       { inputs: { requests: 'requests.jsonl', delivery: 'proxy', command: 'true' } },
       { inputs: { delivery: 'kubeconfig', command: 'true' } },
       { inputs: { requests: 'requests.jsonl' }, purpose: 'finish' },
+    ],
+  },
+  'allow needs the API proxy': {
+    broken: { inputs: { allow: 'read', delivery: 'kubeconfig', command: 'true' } },
+    problem: 'allow needs the API proxy, but the scan gets the token: give a command, and set delivery to proxy',
+    kept: [
+      { inputs: { allow: 'read', command: 'true' } },
+      { inputs: { allow: 'read', delivery: 'proxy', command: 'true' } },
+      { inputs: { delivery: 'kubeconfig', command: 'true' } },
+      { inputs: { allow: 'read' }, purpose: 'finish' },
     ],
   },
   'rotate_grace excludes the API proxy': {
