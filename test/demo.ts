@@ -1,17 +1,22 @@
 // Plays one GitHub job on a real API server: npm run demo
+import { execFile } from 'node:child_process'
 import { copyFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { styleText } from 'node:util'
+import { promisify, styleText } from 'node:util'
 import { admin, apply, kubectl, waitForPolicies } from './cluster/admin.ts'
 import { startCluster } from './cluster/cluster.ts'
 import { startProxy } from './cluster/proxy.ts'
 import { startJob } from './hosts/github.ts'
 import { findLeftovers } from './leftovers.ts'
 
+const run = promisify(execFile)
+
 const command = `echo "The scan lists the namespaces:"
 kubectl get namespaces
-echo "The scan prints its own token by mistake:"
+echo "The scan tries to make a token that outlives it:"
+kubectl create token scanner --namespace kubepass || true
+echo "The scan prints its own credential by mistake:"
 kubectl config view --raw | grep token`
 
 const resources = new AsyncDisposableStack()
@@ -81,6 +86,11 @@ async function demo(): Promise<void> {
   heading('The evidence for an auditor')
   print(readFileSync(join(job.workspace, 'evidence.json'), 'utf8'))
 
+  heading('The smallest Role for this scan')
+  print('$ kubepass suggest evidence.json')
+  const cli = fileURLToPath(new URL('../dist/cli/index.js', import.meta.url))
+  print((await run(process.execPath, [cli, 'suggest', join(job.workspace, 'evidence.json')])).stdout)
+
   heading('The independent check of the proof')
   const leftovers = await findLeftovers({ info, proxy, host: job })
   if (leftovers.length > 0) throw new Error(leftovers.join('; '))
@@ -92,8 +102,10 @@ async function demo(): Promise<void> {
 
   heading('Summary')
   print('The job authenticated with its GitHub ID token and got a ServiceAccount token that is bound to a Secret of this run.')
-  print('The scan used the token and printed it; the log shows *** in its place.')
-  print('Then kubepass deleted the Secret, which invalidated the token, and tested the token until the API server refused it.')
+  print('The scan used the token through the API proxy of kubepass and never got it. The evidence lists each of its requests.')
+  print('The scan printed the credential for the proxy; the log shows *** in its place.')
+  print('Then kubepass closed the proxy and deleted the Secret, which invalidated the token.')
+  print('kubepass tested the token until the API server refused it.')
 }
 
 function asWorkflow(inputs: Record<string, string>): string {
