@@ -4680,6 +4680,7 @@ const table = {
         default: 'auto',
         options: ['auto', 'proxy', 'kubeconfig', 'env', 'output'],
         optionsOnly: { output: 'github' },
+        guard: '^(auto|proxy|kubeconfig|env|output)$',
     },
     token_variable: {
         description: 'Delivery "env": the variable\'s name. A second variable, which ends in _FILE, names the file of the token.',
