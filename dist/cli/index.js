@@ -1543,7 +1543,7 @@ function loadTokenForProof({ journal, options, platform, seal, tokens }) {
 
 /***/ }),
 
-/***/ 9119:
+/***/ 8747:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -1949,6 +1949,30 @@ function invalid(reason) {
     return { status: 400, reason };
 }
 
+;// CONCATENATED MODULE: ./src/api-proxy/exchange.ts
+/** One authenticated request of the scan, until nothing of it is left. */
+class Exchange {
+    request;
+    attributes;
+    /** ms since 1970 */
+    startedAt = Date.now();
+    bytesToServer = 0;
+    bytesToScan = 0;
+    /** The status of the response, also of one that the proxy makes itself; undefined before it begins. */
+    status;
+    #over;
+    /** @param over called at the end */
+    constructor(request, attributes, over) {
+        this.request = request;
+        this.attributes = attributes;
+        this.#over = over;
+    }
+    /** May be called again after the end. */
+    end() {
+        this.#over(this);
+    }
+}
+
 // EXTERNAL MODULE: ./src/net/http.ts + 2 modules
 var http = __nccwpck_require__(2188);
 // EXTERNAL MODULE: ./src/net/retry.ts
@@ -2087,16 +2111,15 @@ function responseHead(status, rawHeaders) {
 
 /** Sends the request to the API server, and the response to the scan. Both stream, and each side waits for a slow reader. */
 function forward(upstream, incoming, outgoing, exchange) {
-    const sizes = { toServer: 0, toScan: 0 };
     const withBody = hasBody(incoming.headers);
     let request;
     if (withBody)
-        incoming.on('data', (piece) => (sizes.toServer += piece.length));
+        incoming.on('data', (piece) => (exchange.bytesToServer += piece.length));
     outgoing.on('close', () => {
         // After a complete response the connection stays open for the next request.
         if (!outgoing.writableFinished)
             request?.destroy();
-        exchange.ended(sizes.toServer, sizes.toScan);
+        exchange.end();
     });
     send();
     function send() {
@@ -2124,10 +2147,10 @@ function forward(upstream, incoming, outgoing, exchange) {
     }
     function passOn(response) {
         const status = response.statusCode ?? 502;
-        exchange.begun(status);
+        exchange.status = status;
         outgoing.sendDate = false;
         outgoing.writeHead(status, downstreamHeaders(response));
-        response.on('data', (piece) => (sizes.toScan += piece.length));
+        response.on('data', (piece) => (exchange.bytesToScan += piece.length));
         response.on('end', () => {
             if (response.rawTrailers.length > 0)
                 outgoing.addTrailers(pairs(response.rawTrailers));
@@ -2150,7 +2173,7 @@ function forward(upstream, incoming, outgoing, exchange) {
         if (outgoing.headersSent)
             return void outgoing.destroy();
         const response = upstreamFailure((0,retry/* reasonOf */.A3)(error));
-        exchange.begun(response.status);
+        exchange.status = response.status;
         respond(outgoing, response);
     }
 }
@@ -2176,20 +2199,19 @@ function isClosedConnection(error) {
  * response goes to the scan, and the connection ends.
  */
 function tunnel(upstream, incoming, { socket, head }, exchange) {
-    const sizes = { toServer: 0, toScan: 0 };
     const request = upstream.open(incoming, true);
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
         request?.destroy();
-        exchange.ended(sizes.toServer, sizes.toScan);
+        exchange.end();
     });
     if (request === undefined)
         return void socket.destroy();
     request.on('upgrade', (response, server, serverHead) => {
-        exchange.begun(101);
+        exchange.status = 101;
         socket.write(responseHead(101, response.rawHeaders));
-        socket.on('data', (piece) => (sizes.toServer += piece.length));
-        server.on('data', (piece) => (sizes.toScan += piece.length));
+        socket.on('data', (piece) => (exchange.bytesToServer += piece.length));
+        server.on('data', (piece) => (exchange.bytesToScan += piece.length));
         server.on('error', () => server.destroy());
         server.on('close', () => socket.destroySoon());
         socket.on('close', () => server.destroy());
@@ -2202,7 +2224,7 @@ function tunnel(upstream, incoming, { socket, head }, exchange) {
     });
     request.on('response', (response) => {
         const status = response.statusCode ?? 502;
-        exchange.begun(status);
+        exchange.status = status;
         socket.write(responseHead(status, [...downstreamHeaders(response), 'Connection', 'close']));
         response.on('error', () => socket.destroy());
         response.pipe(socket);
@@ -2211,7 +2233,7 @@ function tunnel(upstream, incoming, { socket, head }, exchange) {
         if (socket.destroyed)
             return;
         const failure = upstreamFailure((0,retry/* reasonOf */.A3)(error));
-        exchange.begun(failure.status);
+        exchange.status = failure.status;
         socket.end(responseBytes(failure));
     });
     request.end();
@@ -2340,6 +2362,7 @@ function bounded(text) {
 
 
 
+
 /** A scan can open as many. kubepass itself must still be able to open files and connections. */
 const MAX_CONNECTIONS = 512;
 /** A client under load can take seconds for a handshake. */
@@ -2362,7 +2385,7 @@ class ApiProxy {
     #sockets = new Set();
     #used = new UsedRequests();
     /** The exchanges under way. */
-    #open = 0;
+    #open = new Set();
     #unauthenticated = 0;
     #ended;
     constructor(settings) {
@@ -2427,6 +2450,10 @@ class ApiProxy {
             not_listed: notListed,
         };
     }
+    /** Why the file of requests lacks some; undefined if it has all, or there is none. */
+    get logProblem() {
+        return this.#settings.log?.problem;
+    }
     get isClosed() {
         return this.#ended !== undefined;
     }
@@ -2434,11 +2461,14 @@ class ApiProxy {
     close() {
         if (this.#ended !== undefined)
             return;
-        this.#ended = { at: new Date().toISOString(), streamsCut: this.#open };
+        this.#ended = { at: new Date().toISOString(), streamsCut: this.#open.size };
         this.#server.close();
         this.#upstream.close();
         for (const socket of this.#sockets)
             socket.destroy();
+        // Their own end comes later, after the record is read.
+        for (const exchange of this.#open)
+            exchange.end();
         this.#settings.log?.close();
     }
     /** @param begin called before the request goes on */
@@ -2451,12 +2481,12 @@ class ApiProxy {
             return respond(response, refusalResponse(refusal));
         }
         begin?.();
-        forward(this.#upstream, request, response, this.#exchange(request, attributes));
+        forward(this.#upstream, request, response, this.#begin(request, attributes));
     }
     #upgrade(request, socket, head) {
         const { attributes, refusal } = this.#judge(request, true);
         if (refusal === undefined)
-            return tunnel(this.#upstream, request, { socket, head }, this.#exchange(request, attributes));
+            return tunnel(this.#upstream, request, { socket, head }, this.#begin(request, attributes));
         this.#refuse(request, attributes, refusal);
         socket.on('error', () => socket.destroy());
         socket.end(responseBytes(refusalResponse(refusal)));
@@ -2478,31 +2508,18 @@ class ApiProxy {
             this.#unauthenticated += 1;
         else {
             this.#used.add(attributes, true, status);
-            this.#settings.log?.write(request, attributes, { status, refused: reason, startedAt: Date.now(), bytesToServer: 0, bytesToScan: 0 });
+            this.#settings.log?.write({ request, attributes, status, startedAt: Date.now(), bytesToServer: 0, bytesToScan: 0 }, reason);
         }
     }
-    #exchange(request, attributes) {
-        const startedAt = Date.now();
-        let status;
-        let isOver = false;
-        this.#open += 1;
-        return {
-            begun: (given) => {
-                if (status !== undefined)
-                    return;
-                status = given;
-                this.#used.add(attributes, false, status);
-            },
-            ended: (bytesToServer, bytesToScan) => {
-                if (isOver)
-                    return;
-                isOver = true;
-                this.#open -= 1;
-                if (status === undefined)
-                    this.#used.add(attributes, false, undefined);
-                this.#settings.log?.write(request, attributes, { status, refused: undefined, startedAt, bytesToServer, bytesToScan });
-            },
-        };
+    #begin(request, attributes) {
+        const exchange = new Exchange(request, attributes, (ended) => {
+            if (!this.#open.delete(ended))
+                return;
+            this.#used.add(attributes, false, ended.status);
+            this.#settings.log?.write(ended, undefined);
+        });
+        this.#open.add(exchange);
+        return exchange;
     }
 }
 /** A request that kubepass refuses before it reads its path. */
@@ -2515,6 +2532,7 @@ var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: ./src/system/files.ts
 var files = __nccwpck_require__(1650);
 ;// CONCATENATED MODULE: ./src/api-proxy/request-log.ts
+
 
 
 
@@ -2531,8 +2549,8 @@ class RequestLog {
     #waiting = '';
     #written = 0;
     #timer;
-    /** Set when a write failed, or the file is full: the record then has a gap. */
-    problem;
+    #problem;
+    #isClosed = false;
     constructor(file, redact) {
         this.#file = file;
         this.#redact = redact;
@@ -2542,10 +2560,15 @@ class RequestLog {
         (0,files/* replaceFile */.fR)(path, '');
         return new RequestLog((0,external_node_fs_.openSync)(path, O_WRONLY | O_APPEND | O_NOFOLLOW), redact);
     }
-    write(request, attributes, outcome) {
-        if (this.problem !== undefined)
+    /** Why the file lacks requests; undefined if it has all. */
+    get problem() {
+        return this.#problem;
+    }
+    /** @param refused why kubepass refused the request; undefined if it did not */
+    write(exchange, refused) {
+        if (this.#isClosed || this.#problem !== undefined)
             return;
-        this.#waiting += `${JSON.stringify(lineOf(request, attributes, outcome))}\n`;
+        this.#waiting += `${JSON.stringify(lineOf(exchange, refused))}\n`;
         if (this.#waiting.length >= BATCH_BYTES)
             this.#flush();
         else
@@ -2553,34 +2576,35 @@ class RequestLog {
     }
     close() {
         this.#flush();
+        this.#isClosed = true;
         (0,external_node_fs_.closeSync)(this.#file);
-        this.problem ??= '';
     }
     #flush() {
         clearTimeout(this.#timer);
         this.#timer = undefined;
-        if (this.problem !== undefined || this.#waiting === '')
+        if (this.#problem !== undefined || this.#waiting === '')
             return;
         const bytes = Buffer.from(this.#redact(this.#waiting));
         this.#waiting = '';
         try {
             if (this.#written + bytes.length > MAX_BYTES)
-                this.problem = `it has ${this.#written} bytes`;
+                this.#problem = `it has reached its limit of ${MAX_BYTES / 1024 / 1024} MiB`;
             else
-                this.#written += (0,external_node_fs_.writeSync)(this.#file, bytes);
+                (0,external_node_fs_.writeFileSync)(this.#file, bytes);
+            this.#written += bytes.length;
         }
         catch (error) {
-            this.problem = String(error.code);
+            this.#problem = (0,errors/* errnoOf */.UQ)(error) || 'unknown reason';
         }
     }
 }
-function lineOf({ headers, method = '', url = '' }, request, outcome) {
-    const { bytesToScan, bytesToServer, refused, startedAt, status } = outcome;
+function lineOf({ request, attributes, status, startedAt, bytesToServer, bytesToScan }, refused) {
+    const { headers, method = '', url = '' } = request;
     return {
         at: new Date(startedAt).toISOString(),
         method,
         target: withoutCommand(url).slice(0, LONGEST_TEXT),
-        ...recordOf(request),
+        ...recordOf(attributes),
         status: status ?? null,
         refused: refused ?? null,
         ms: Date.now() - startedAt,
@@ -2766,13 +2790,16 @@ async function record({ journal, signal }, path) {
 
 
 
+
 /** The credential of a scan can be renewed, and its cleanup takes time, so the certificate outlives `max_scan`. */
 const CERTIFICATE_RESERVE_MS = 3_600_000;
 /** Starts the API proxy if the scan is to use it. Without a token it passes nothing on. */
 async function startApiProxy(run) {
-    const { options, platform, redactor, seal } = run;
+    const { options, platform, seal } = run;
     if (!(0,delivery/* wantsProxy */.g)(options))
         return;
+    // The first request to the API server leaves before this process makes a key.
+    await (0,promises_.setImmediate)();
     const { allow, maxScan, requests, server } = options;
     run.apiProxy = await ApiProxy.start({
         server,
@@ -2780,8 +2807,18 @@ async function startApiProxy(run) {
         allow,
         validUntil: Date.now() + options.deadline + maxScan * 1000 + CERTIFICATE_RESERVE_MS,
         seal,
-        log: requests === undefined ? undefined : RequestLog.open(requests, (text) => redactor.redact(text)),
+        log: requests === undefined ? undefined : openRequestLog(run, requests),
     });
+}
+function openRequestLog({ platform, redactor }, path) {
+    try {
+        return RequestLog.open(path, (text) => redactor.redact(text));
+    }
+    catch (cause) {
+        throw new errors/* KubepassError */.v3('INPUT', `The file that ${platform.nameOf('requests')} names cannot be written (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
+            hint: 'Is the disk full? Name a file in a folder of this user.',
+        });
+    }
 }
 /**
  * Writes the kubeconfig of the scan.
@@ -3893,9 +3930,8 @@ async function acquireAndUse(run, beforeScan, pipes) {
         pipes.whyNot = makeNamedPipes(directory);
     run.programReading = recordScriptDigest(run);
     const proxyStart = startApiProxy(run);
-    // If the request for the token fails, that error is the result.
-    proxyStart.catch(() => undefined);
-    const credential = await acquiring;
+    // If both fail, the error of the request is the result. The cleanup must find a proxy that has started.
+    const credential = await acquiring.finally(() => proxyStart.catch(() => undefined));
     const { namespace, name } = options.serviceAccount;
     platform.log.info(`Issued a credential for ${(0,quote/* quote */.hD)(`${namespace}/${name}`)} until ${(0,time/* isoTime */.Ly)(credential.expiresAt)}.`);
     const isAccepted = await verify(run, credential, beforeScan);
@@ -6932,7 +6968,10 @@ var state_evidence = __nccwpck_require__(7380);
 var evidence_text = __nccwpck_require__(4741);
 // EXTERNAL MODULE: ./src/lifecycle/cleanup-plan.ts
 var cleanup_plan = __nccwpck_require__(2666);
+// EXTERNAL MODULE: ./src/lifecycle/run-context.ts + 6 modules
+var run_context = __nccwpck_require__(2825);
 ;// CONCATENATED MODULE: ./src/lifecycle/end-access.ts
+
 /** Cuts the scan off from the API server, where it went through the API proxy. */
 function endAccess({ apiProxy, journal }) {
     if (apiProxy === undefined || apiProxy.isClosed)
@@ -6940,6 +6979,12 @@ function endAccess({ apiProxy, journal }) {
     apiProxy.close();
     if (journal.state.apiAccess !== null)
         journal.observe({ type: 'AccessEnded', access: apiProxy.access });
+}
+/** Says that the file of requests has a gap. */
+async function reportRequestLog(run) {
+    const problem = run.apiProxy?.logProblem;
+    if (problem !== undefined)
+        await (0,run_context/* warn */.R8)(run, `The file that ${run.platform.nameOf('requests')} names lacks requests: ${problem}.`);
 }
 
 // EXTERNAL MODULE: ./src/kube/self-subject-review.ts
@@ -7081,8 +7126,6 @@ function nextWait(previous, age) {
     return untilExpiry > 0 ? Math.min(doubled, untilExpiry) : SHORTEST_WAIT_MS;
 }
 
-// EXTERNAL MODULE: ./src/lifecycle/run-context.ts + 6 modules
-var run_context = __nccwpck_require__(2825);
 ;// CONCATENATED MODULE: ./src/lifecycle/prove.ts
 
 
@@ -7332,6 +7375,7 @@ async function cleanUp(run, postFollows) {
     const revocation = await revokeAll(run, () => viewOf(run, postFollows));
     await drained;
     await reportStopped(run, stopped);
+    await reportRequestLog(run);
     const { failure, isClean } = await removeAndProve(run, revocation, postFollows);
     if (run.provenance === 'owner' && !postFollows)
         await retryLateDeletions(run);
@@ -12015,7 +12059,7 @@ var __webpack_exports__ = {};
 /* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
 /* harmony import */ var _commands_execute_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4187);
 /* harmony import */ var _commands_recover_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2400);
-/* harmony import */ var _commands_run_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9119);
+/* harmony import */ var _commands_run_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8747);
 
 
 

@@ -7599,6 +7599,7 @@ function concludeProof(verdicts, untestedTokens, hasTime) {
 }
 
 ;// CONCATENATED MODULE: ./src/lifecycle/end-access.ts
+
 /** Cuts the scan off from the API server, where it went through the API proxy. */
 function endAccess({ apiProxy, journal }) {
     if (apiProxy === undefined || apiProxy.isClosed)
@@ -7606,6 +7607,12 @@ function endAccess({ apiProxy, journal }) {
     apiProxy.close();
     if (journal.state.apiAccess !== null)
         journal.observe({ type: 'AccessEnded', access: apiProxy.access });
+}
+/** Says that the file of requests has a gap. */
+async function reportRequestLog(run) {
+    const problem = run.apiProxy?.logProblem;
+    if (problem !== undefined)
+        await warn(run, `The file that ${run.platform.nameOf('requests')} names lacks requests: ${problem}.`);
 }
 
 ;// CONCATENATED MODULE: ./src/kube/server-version.ts
@@ -8313,6 +8320,7 @@ async function cleanUp(run, postFollows) {
     const revocation = await revokeAll(run, () => viewOf(run, postFollows));
     await drained;
     await reportStopped(run, stopped);
+    await reportRequestLog(run);
     const { failure, isClean } = await removeAndProve(run, revocation, postFollows);
     if (run.provenance === 'owner' && !postFollows)
         await retryLateDeletions(run);
@@ -8696,6 +8704,30 @@ function invalid(reason) {
     return { status: 400, reason };
 }
 
+;// CONCATENATED MODULE: ./src/api-proxy/exchange.ts
+/** One authenticated request of the scan, until nothing of it is left. */
+class Exchange {
+    request;
+    attributes;
+    /** ms since 1970 */
+    startedAt = Date.now();
+    bytesToServer = 0;
+    bytesToScan = 0;
+    /** The status of the response, also of one that the proxy makes itself; undefined before it begins. */
+    status;
+    #over;
+    /** @param over called at the end */
+    constructor(request, attributes, over) {
+        this.request = request;
+        this.attributes = attributes;
+        this.#over = over;
+    }
+    /** May be called again after the end. */
+    end() {
+        this.#over(this);
+    }
+}
+
 ;// CONCATENATED MODULE: ./src/api-proxy/run-credential.ts
 
 /** The subprotocol with which browsers, and clients without access to headers, send a bearer. https://github.com/kubernetes/kubernetes/pull/47740 */
@@ -8828,16 +8860,15 @@ function responseHead(status, rawHeaders) {
 
 /** Sends the request to the API server, and the response to the scan. Both stream, and each side waits for a slow reader. */
 function forward(upstream, incoming, outgoing, exchange) {
-    const sizes = { toServer: 0, toScan: 0 };
     const withBody = hasBody(incoming.headers);
     let request;
     if (withBody)
-        incoming.on('data', (piece) => (sizes.toServer += piece.length));
+        incoming.on('data', (piece) => (exchange.bytesToServer += piece.length));
     outgoing.on('close', () => {
         // After a complete response the connection stays open for the next request.
         if (!outgoing.writableFinished)
             request?.destroy();
-        exchange.ended(sizes.toServer, sizes.toScan);
+        exchange.end();
     });
     send();
     function send() {
@@ -8865,10 +8896,10 @@ function forward(upstream, incoming, outgoing, exchange) {
     }
     function passOn(response) {
         const status = response.statusCode ?? 502;
-        exchange.begun(status);
+        exchange.status = status;
         outgoing.sendDate = false;
         outgoing.writeHead(status, downstreamHeaders(response));
-        response.on('data', (piece) => (sizes.toScan += piece.length));
+        response.on('data', (piece) => (exchange.bytesToScan += piece.length));
         response.on('end', () => {
             if (response.rawTrailers.length > 0)
                 outgoing.addTrailers(pairs(response.rawTrailers));
@@ -8891,7 +8922,7 @@ function forward(upstream, incoming, outgoing, exchange) {
         if (outgoing.headersSent)
             return void outgoing.destroy();
         const response = upstreamFailure(reasonOf(error));
-        exchange.begun(response.status);
+        exchange.status = response.status;
         respond(outgoing, response);
     }
 }
@@ -8917,20 +8948,19 @@ function isClosedConnection(error) {
  * response goes to the scan, and the connection ends.
  */
 function tunnel(upstream, incoming, { socket, head }, exchange) {
-    const sizes = { toServer: 0, toScan: 0 };
     const request = upstream.open(incoming, true);
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
         request?.destroy();
-        exchange.ended(sizes.toServer, sizes.toScan);
+        exchange.end();
     });
     if (request === undefined)
         return void socket.destroy();
     request.on('upgrade', (response, server, serverHead) => {
-        exchange.begun(101);
+        exchange.status = 101;
         socket.write(responseHead(101, response.rawHeaders));
-        socket.on('data', (piece) => (sizes.toServer += piece.length));
-        server.on('data', (piece) => (sizes.toScan += piece.length));
+        socket.on('data', (piece) => (exchange.bytesToServer += piece.length));
+        server.on('data', (piece) => (exchange.bytesToScan += piece.length));
         server.on('error', () => server.destroy());
         server.on('close', () => socket.destroySoon());
         socket.on('close', () => server.destroy());
@@ -8943,7 +8973,7 @@ function tunnel(upstream, incoming, { socket, head }, exchange) {
     });
     request.on('response', (response) => {
         const status = response.statusCode ?? 502;
-        exchange.begun(status);
+        exchange.status = status;
         socket.write(responseHead(status, [...downstreamHeaders(response), 'Connection', 'close']));
         response.on('error', () => socket.destroy());
         response.pipe(socket);
@@ -8952,7 +8982,7 @@ function tunnel(upstream, incoming, { socket, head }, exchange) {
         if (socket.destroyed)
             return;
         const failure = upstreamFailure(reasonOf(error));
-        exchange.begun(failure.status);
+        exchange.status = failure.status;
         socket.end(responseBytes(failure));
     });
     request.end();
@@ -9081,6 +9111,7 @@ function bounded(text) {
 
 
 
+
 /** A scan can open as many. kubepass itself must still be able to open files and connections. */
 const MAX_CONNECTIONS = 512;
 /** A client under load can take seconds for a handshake. */
@@ -9103,7 +9134,7 @@ class ApiProxy {
     #sockets = new Set();
     #used = new UsedRequests();
     /** The exchanges under way. */
-    #open = 0;
+    #open = new Set();
     #unauthenticated = 0;
     #ended;
     constructor(settings) {
@@ -9168,6 +9199,10 @@ class ApiProxy {
             not_listed: notListed,
         };
     }
+    /** Why the file of requests lacks some; undefined if it has all, or there is none. */
+    get logProblem() {
+        return this.#settings.log?.problem;
+    }
     get isClosed() {
         return this.#ended !== undefined;
     }
@@ -9175,11 +9210,14 @@ class ApiProxy {
     close() {
         if (this.#ended !== undefined)
             return;
-        this.#ended = { at: new Date().toISOString(), streamsCut: this.#open };
+        this.#ended = { at: new Date().toISOString(), streamsCut: this.#open.size };
         this.#server.close();
         this.#upstream.close();
         for (const socket of this.#sockets)
             socket.destroy();
+        // Their own end comes later, after the record is read.
+        for (const exchange of this.#open)
+            exchange.end();
         this.#settings.log?.close();
     }
     /** @param begin called before the request goes on */
@@ -9192,12 +9230,12 @@ class ApiProxy {
             return respond(response, refusalResponse(refusal));
         }
         begin?.();
-        forward(this.#upstream, request, response, this.#exchange(request, attributes));
+        forward(this.#upstream, request, response, this.#begin(request, attributes));
     }
     #upgrade(request, socket, head) {
         const { attributes, refusal } = this.#judge(request, true);
         if (refusal === undefined)
-            return tunnel(this.#upstream, request, { socket, head }, this.#exchange(request, attributes));
+            return tunnel(this.#upstream, request, { socket, head }, this.#begin(request, attributes));
         this.#refuse(request, attributes, refusal);
         socket.on('error', () => socket.destroy());
         socket.end(responseBytes(refusalResponse(refusal)));
@@ -9219,31 +9257,18 @@ class ApiProxy {
             this.#unauthenticated += 1;
         else {
             this.#used.add(attributes, true, status);
-            this.#settings.log?.write(request, attributes, { status, refused: reason, startedAt: Date.now(), bytesToServer: 0, bytesToScan: 0 });
+            this.#settings.log?.write({ request, attributes, status, startedAt: Date.now(), bytesToServer: 0, bytesToScan: 0 }, reason);
         }
     }
-    #exchange(request, attributes) {
-        const startedAt = Date.now();
-        let status;
-        let isOver = false;
-        this.#open += 1;
-        return {
-            begun: (given) => {
-                if (status !== undefined)
-                    return;
-                status = given;
-                this.#used.add(attributes, false, status);
-            },
-            ended: (bytesToServer, bytesToScan) => {
-                if (isOver)
-                    return;
-                isOver = true;
-                this.#open -= 1;
-                if (status === undefined)
-                    this.#used.add(attributes, false, undefined);
-                this.#settings.log?.write(request, attributes, { status, refused: undefined, startedAt, bytesToServer, bytesToScan });
-            },
-        };
+    #begin(request, attributes) {
+        const exchange = new Exchange(request, attributes, (ended) => {
+            if (!this.#open.delete(ended))
+                return;
+            this.#used.add(attributes, false, ended.status);
+            this.#settings.log?.write(ended, undefined);
+        });
+        this.#open.add(exchange);
+        return exchange;
     }
 }
 /** A request that kubepass refuses before it reads its path. */
@@ -9252,6 +9277,7 @@ function unread({ method = '', url = '' }) {
 }
 
 ;// CONCATENATED MODULE: ./src/api-proxy/request-log.ts
+
 
 
 
@@ -9268,8 +9294,8 @@ class RequestLog {
     #waiting = '';
     #written = 0;
     #timer;
-    /** Set when a write failed, or the file is full: the record then has a gap. */
-    problem;
+    #problem;
+    #isClosed = false;
     constructor(file, redact) {
         this.#file = file;
         this.#redact = redact;
@@ -9279,10 +9305,15 @@ class RequestLog {
         replaceFile(path, '');
         return new RequestLog((0,external_node_fs_.openSync)(path, request_log_O_WRONLY | request_log_O_APPEND | request_log_O_NOFOLLOW), redact);
     }
-    write(request, attributes, outcome) {
-        if (this.problem !== undefined)
+    /** Why the file lacks requests; undefined if it has all. */
+    get problem() {
+        return this.#problem;
+    }
+    /** @param refused why kubepass refused the request; undefined if it did not */
+    write(exchange, refused) {
+        if (this.#isClosed || this.#problem !== undefined)
             return;
-        this.#waiting += `${JSON.stringify(lineOf(request, attributes, outcome))}\n`;
+        this.#waiting += `${JSON.stringify(lineOf(exchange, refused))}\n`;
         if (this.#waiting.length >= BATCH_BYTES)
             this.#flush();
         else
@@ -9290,34 +9321,35 @@ class RequestLog {
     }
     close() {
         this.#flush();
+        this.#isClosed = true;
         (0,external_node_fs_.closeSync)(this.#file);
-        this.problem ??= '';
     }
     #flush() {
         clearTimeout(this.#timer);
         this.#timer = undefined;
-        if (this.problem !== undefined || this.#waiting === '')
+        if (this.#problem !== undefined || this.#waiting === '')
             return;
         const bytes = Buffer.from(this.#redact(this.#waiting));
         this.#waiting = '';
         try {
             if (this.#written + bytes.length > MAX_BYTES)
-                this.problem = `it has ${this.#written} bytes`;
+                this.#problem = `it has reached its limit of ${MAX_BYTES / 1024 / 1024} MiB`;
             else
-                this.#written += (0,external_node_fs_.writeSync)(this.#file, bytes);
+                (0,external_node_fs_.writeFileSync)(this.#file, bytes);
+            this.#written += bytes.length;
         }
         catch (error) {
-            this.problem = String(error.code);
+            this.#problem = (0,errors/* errnoOf */.UQ)(error) || 'unknown reason';
         }
     }
 }
-function lineOf({ headers, method = '', url = '' }, request, outcome) {
-    const { bytesToScan, bytesToServer, refused, startedAt, status } = outcome;
+function lineOf({ request, attributes, status, startedAt, bytesToServer, bytesToScan }, refused) {
+    const { headers, method = '', url = '' } = request;
     return {
         at: new Date(startedAt).toISOString(),
         method,
         target: withoutCommand(url).slice(0, request_log_LONGEST_TEXT),
-        ...recordOf(request),
+        ...recordOf(attributes),
         status: status ?? null,
         refused: refused ?? null,
         ms: Date.now() - startedAt,
@@ -9596,13 +9628,16 @@ async function record({ journal, signal }, path) {
 
 
 
+
 /** The credential of a scan can be renewed, and its cleanup takes time, so the certificate outlives `max_scan`. */
 const CERTIFICATE_RESERVE_MS = 3_600_000;
 /** Starts the API proxy if the scan is to use it. Without a token it passes nothing on. */
 async function startApiProxy(run) {
-    const { options, platform, redactor, seal } = run;
+    const { options, platform, seal } = run;
     if (!wantsProxy(options))
         return;
+    // The first request to the API server leaves before this process makes a key.
+    await (0,promises_.setImmediate)();
     const { allow, maxScan, requests, server } = options;
     run.apiProxy = await ApiProxy.start({
         server,
@@ -9610,8 +9645,18 @@ async function startApiProxy(run) {
         allow,
         validUntil: Date.now() + options.deadline + maxScan * 1000 + CERTIFICATE_RESERVE_MS,
         seal,
-        log: requests === undefined ? undefined : RequestLog.open(requests, (text) => redactor.redact(text)),
+        log: requests === undefined ? undefined : openRequestLog(run, requests),
     });
+}
+function openRequestLog({ platform, redactor }, path) {
+    try {
+        return RequestLog.open(path, (text) => redactor.redact(text));
+    }
+    catch (cause) {
+        throw new errors/* KubepassError */.v3('INPUT', `The file that ${platform.nameOf('requests')} names cannot be written (${(0,errors/* errnoOf */.UQ)(cause)}).`, {
+            hint: 'Is the disk full? Name a file in a folder of this user.',
+        });
+    }
 }
 /**
  * Writes the kubeconfig of the scan.
@@ -10695,9 +10740,8 @@ async function acquireAndUse(run, beforeScan, pipes) {
         pipes.whyNot = makeNamedPipes(directory);
     run.programReading = recordScriptDigest(run);
     const proxyStart = startApiProxy(run);
-    // If the request for the token fails, that error is the result.
-    proxyStart.catch(() => undefined);
-    const credential = await acquiring;
+    // If both fail, the error of the request is the result. The cleanup must find a proxy that has started.
+    const credential = await acquiring.finally(() => proxyStart.catch(() => undefined));
     const { namespace, name } = options.serviceAccount;
     platform.log.info(`Issued a credential for ${(0,quote/* quote */.hD)(`${namespace}/${name}`)} until ${(0,base_time/* isoTime */.Ly)(credential.expiresAt)}.`);
     const isAccepted = await verify(run, credential, beforeScan);

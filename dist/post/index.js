@@ -4121,817 +4121,6 @@ function concludeProof(verdicts, untestedTokens, hasTime) {
     return verdicts.includes('alive') ? 'alive' : 'unclear';
 }
 
-;// CONCATENATED MODULE: ./src/lifecycle/end-access.ts
-/** Cuts the scan off from the API server, where it went through the API proxy. */
-function endAccess({ apiProxy, journal }) {
-    if (apiProxy === undefined || apiProxy.isClosed)
-        return;
-    apiProxy.close();
-    if (journal.state.apiAccess !== null)
-        journal.observe({ type: 'AccessEnded', access: apiProxy.access });
-}
-
-;// CONCATENATED MODULE: ./src/kube/answer.ts
-
-/** The Kubernetes Status in the answer; undefined when another program than an API server answered. */
-function answer_statusOf(answer) {
-    const body = answer.body;
-    return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined;
-}
-function quotedMessage({ message }) {
-    return message === undefined ? '' : ` ${(0,base_quote/* quote */.hD)(message)}`;
-}
-function toApiResponse(request, response, mayHaveActed) {
-    const warning = response.headers['warning'];
-    const warnings = (Array.isArray(warning) ? warning : [warning ?? '']).flatMap((text) => /^299 \S+ "(.*)"$/.exec(text)?.[1] ?? []);
-    const body = parseJson(response);
-    return { request, status: response.status, body, bodyKind: bodyKindOf(response, body), warnings, mayHaveActed };
-}
-function parseJson({ headers, body }) {
-    if (!String(headers['content-type']).startsWith('application/json'))
-        return undefined;
-    try {
-        return JSON.parse(body);
-    }
-    catch {
-        return undefined;
-    }
-}
-function bodyKindOf({ headers, body: text }, body) {
-    const type = String(headers['content-type']);
-    if (text === '')
-        return 'an empty body';
-    if (body !== undefined)
-        return answer_statusOf({ body }) === undefined ? 'JSON of another kind' : 'a Kubernetes Status';
-    if (/^text\/html|^application\/xhtml/.test(type))
-        return 'HTML';
-    return type.startsWith('text/plain') ? 'plain text' : 'something else';
-}
-
-;// CONCATENATED MODULE: ./src/net/certificate.ts
-
-
-/** Subject, issuer and validity of the first certificate, one a line. */
-function certificateLines(pem) {
-    const { subject, issuer, validFrom, validTo } = new external_node_crypto_.X509Certificate(pem);
-    return Object.entries({ subject, issuer, 'not before': validFrom, 'not after': validTo })
-        .map(([name, value]) => `  ${name}: ${(0,base_quote/* quote */.hD)(value.replaceAll('\n', ', '))}`)
-        .join('\n');
-}
-
-;// CONCATENATED MODULE: ./src/rbac/field-selector.ts
-/** The object that a field selector chooses by its name, if it chooses one; a problem if the API server cannot read the selector. */
-function nameSelectedBy(selector) {
-    // The API server sorts the terms by their bytes, and uses the first that names an object.
-    const terms = termsOf(selector).toSorted((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
-    let name;
-    for (const term of terms.filter((each) => each !== '')) {
-        const [, field, operator, escaped] = /^(.*?)(!=|==|=)(.*)$/s.exec(term) ?? [];
-        const value = escaped === undefined ? undefined : unescapeValue(escaped);
-        if (value === undefined)
-            return { problem: true };
-        if (field === 'metadata.name' && operator !== '!=')
-            name ??= value;
-    }
-    return { name };
-}
-/** The parts between commas. A backslash makes the next character a part of the term. */
-function termsOf(selector) {
-    const terms = [''];
-    for (const [character] of selector.matchAll(/\\.|./gsu)) {
-        if (character === ',')
-            terms.push('');
-        else
-            terms.push(`${terms.pop() ?? ''}${character}`);
-    }
-    return terms;
-}
-/** @returns undefined if the API server refuses the value */
-function unescapeValue(text) {
-    return /^(?:\\[\\,=]|[^\\,=])*$/s.test(text) ? text.replaceAll(/\\(.)/gs, '$1') : undefined;
-}
-
-;// CONCATENATED MODULE: ./src/rbac/int64.ts
-const LIMIT = 2n ** 63n;
-/** Whether Go's strconv.ParseInt accepts the text as a decimal number of 64 bits. */
-function isInt64(text) {
-    if (!/^[+-]?[0-9]+$/.test(text) || text.replace(/^[+-]?0*/, '').length > 19)
-        return false;
-    const value = BigInt(text.replace('+', ''));
-    return value >= -LIMIT && value < LIMIT;
-}
-
-;// CONCATENATED MODULE: ./src/rbac/label-selector.ts
-
-/**
- * One token, as the lexer of k8s.io/apimachinery, pkg/labels/selector.go reads it. A NUL ends the text, or disappears behind a token.
- */
-const label_selector_TOKEN = /[ \t\r\n]*(?:(!=|==|[=!()<>,])\0?|([^=!()<>, \t\r\n\0]+)\0?|\0|$)/y;
-/**
- * One requirement, in kinds of tokens: i for an identifier, n for `in` and `notin`, = for each comparison of texts, > for a comparison
- * of numbers. Behind an operator, and as a key, `in` is an identifier.
- */
-const REQUIREMENT = /!?[in](?:[=>][in]?|n\(,*(?:[in](?:,+[in])*,*)?\))?/y;
-const NAME = /^(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
-const SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
-/** Whether the API server can read a label selector. */
-function isLabelSelector(selector) {
-    const tokens = tokensOf(selector);
-    const kinds = tokens.map(({ kind }) => kind).join('');
-    const requirement = new RegExp(REQUIREMENT);
-    for (let at = 0; kinds !== ''; at += 1) {
-        requirement.lastIndex = at;
-        const matched = requirement.exec(kinds)?.[0];
-        if (matched === undefined || !isRequirement(tokens.slice(at, at + matched.length)))
-            return false;
-        at += matched.length;
-        if (at === kinds.length)
-            return true;
-        if (kinds[at] !== ',')
-            return false;
-    }
-    return true;
-}
-function tokensOf(selector) {
-    const tokens = [];
-    const token = new RegExp(label_selector_TOKEN);
-    for (;;) {
-        const [, symbol, word] = token.exec(selector) ?? [];
-        const text = symbol ?? word;
-        if (text === undefined)
-            return tokens;
-        tokens.push({ kind: symbol === undefined ? kindOfWord(text) : kindOfSymbol(symbol), text });
-    }
-}
-function kindOfWord(word) {
-    return word === 'in' || word === 'notin' ? 'n' : 'i';
-}
-function kindOfSymbol(symbol) {
-    return symbol.endsWith('=') ? '=' : symbol === '<' ? '>' : symbol;
-}
-/** Whether keys and values are valid labels. */
-function isRequirement(tokens) {
-    const [key, operator, ...rest] = tokens.filter(({ kind }) => kind !== '!');
-    if (key === undefined || !isLabelKey(key.text))
-        return false;
-    const isUnary = tokens[0]?.kind === '!';
-    if (operator === undefined)
-        return true;
-    const values = rest.filter(({ kind }) => 'in'.includes(kind)).map(({ text }) => text);
-    return !isUnary && values.every(isLabelValue) && (operator.kind !== '>' || isInt64(values[0] ?? ''));
-}
-function isLabelKey(text) {
-    const [name = '', prefix, ...others] = text.split('/').toReversed();
-    const isPrefix = prefix === undefined || (prefix.length <= 253 && SUBDOMAIN.test(prefix));
-    return others.length === 0 && isPrefix && name.length <= 63 && NAME.test(name);
-}
-function isLabelValue(text) {
-    return text === '' || (text.length <= 63 && NAME.test(text));
-}
-
-;// CONCATENATED MODULE: ./src/rbac/request-target.ts
-/** More parameters than these, and Go reads none of them. */
-const MOST_PARAMETERS = 10_000;
-/** Splits the target of a request as Go's net/url does. The path of a target that Go refuses stays as it is. */
-function readTarget(target) {
-    const [, rest = ''] = /^[a-z][a-z0-9+.-]*:(.*)$/is.exec(target) ?? [undefined, target];
-    const isAbsolute = rest !== target;
-    const mark = rest.indexOf('?');
-    const encoded = mark === -1 ? rest : rest.slice(0, mark);
-    const query = mark === -1 ? '' : rest.slice(mark + 1);
-    const path = isAbsolute ? pathOfAbsolute(encoded) : encoded;
-    return { path: request_target_unescape(path) ?? path, query };
-}
-/** @param text a URL without its scheme and its query */
-function pathOfAbsolute(text) {
-    if (!text.startsWith('/'))
-        return '';
-    return text.startsWith('//') ? text.replace(/^\/\/[^/]*/, '') : text;
-}
-/** The first value of each parameter, as Go reads a query: it skips a part with a semicolon or a bad escape. */
-function firstValues(query) {
-    const values = new Map();
-    const parts = query.split('&');
-    if (parts.length > MOST_PARAMETERS)
-        return values;
-    for (const part of parts) {
-        if (part === '' || part.includes(';'))
-            continue;
-        const sign = part.indexOf('=');
-        const [key, value] = (sign === -1 ? [part, ''] : [part.slice(0, sign), part.slice(sign + 1)]).map((text) => request_target_unescape(text.replaceAll('+', ' ')));
-        if (key !== undefined && value !== undefined && !values.has(key))
-            values.set(key, value);
-    }
-    return values;
-}
-/** Decodes percent-encoded bytes as UTF-8; undefined if an escape is bad. Node.js gives each other byte as one character. */
-function request_target_unescape(text) {
-    if (/%(?![0-9a-f]{2})/i.test(text))
-        return undefined;
-    const bytes = text.replaceAll(/%(..)/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
-    return Buffer.from(bytes, 'latin1').toString();
-}
-
-;// CONCATENATED MODULE: ./src/rbac/list-options.ts
-
-
-
-
-/** Reads the query of a list or watch as the API server reads it before it asks the authorizer. */
-function readListOptions(query) {
-    const values = firstValues(query);
-    const watch = values.get('watch');
-    const isReadable = ['limit', 'timeoutSeconds'].every((key) => isInt64(values.get(key) ?? '0'));
-    const selected = nameSelectedBy(values.get('fieldSelector') ?? '');
-    if (isReadable && 'name' in selected && isLabelSelector(values.get('labelSelector') ?? ''))
-        // The flag u folds the case of letters beyond ASCII, as strings.EqualFold does.
-        return { isWatch: watch !== undefined && watch !== '0' && !/^false$/iu.test(watch), name: nameOf(selected.name) };
-    // If any option is wrong, the API server drops all of them and reads watch in another way.
-    return { isWatch: watch !== undefined && !['false', '0'].includes(watch.toLowerCase()), name: undefined };
-}
-/** The API server ignores a name that no path can hold. */
-function nameOf(selected) {
-    return selected === undefined || /^\.\.?$|[/%]/.test(selected) ? undefined : selected;
-}
-
-;// CONCATENATED MODULE: ./src/rbac/request-attributes.ts
-
-
-const VERBS = new Map([
-    ['POST', 'create'],
-    ['GET', 'get'],
-    ['HEAD', 'get'],
-    ['PUT', 'update'],
-    ['PATCH', 'patch'],
-    ['DELETE', 'delete'],
-]);
-/** Prefixes of a path that replace the verb of the method. The API server refuses a prefix without a resource. */
-const PREFIXES = ['watch', 'proxy'];
-const NAMESPACE_SUBRESOURCES = ['status', 'finalize'];
-/**
- * Maps a request as the API server maps it: RequestInfoFactory in k8s.io/apiserver, pkg/endpoints/request/requestinfo.go. RBAC judges
- * the result, so each difference would let kubepass allow another request than the API server sees.
- * @param target the path with the query, percent-encoded, as received. The API server refuses a target that Go cannot parse.
- */
-function requestAttributes(method, target) {
-    const { path, query } = readTarget(target);
-    const parts = path.replaceAll(/^\/+|\/+$/g, '').split('/');
-    if (!isResourcePath(parts))
-        return { isResource: false, verb: method.toLowerCase(), path };
-    const [group = '', version = '', ...rest] = parts[0] === 'api' ? ['', ...parts.slice(1)] : parts.slice(1);
-    const prefix = PREFIXES.find((each) => each === rest[0]);
-    const verb = prefix ?? VERBS.get(method) ?? '';
-    const place = placeOf(prefix === undefined ? rest : rest.slice(1), verb);
-    return { isResource: true, group, version, ...place, ...verbAndName(verb, place.name, query) };
-}
-/** The paths of groups and versions, which the discovery reads, are no paths of resources. */
-function isResourcePath(parts) {
-    return (parts[0] === 'api' && parts.length >= 3) || (parts[0] === 'apis' && parts.length >= 4);
-}
-/** @param parts the path behind the version, which may begin with `namespaces` and a name */
-function placeOf(parts, verb) {
-    const isNamespaced = parts[0] === 'namespaces';
-    const isInside = isNamespaced && parts.length > 2 && !NAMESPACE_SUBRESOURCES.includes(parts[2]);
-    const [resource = '', name, subresource] = isInside ? parts.slice(2) : parts;
-    return {
-        namespace: isNamespaced ? textOrUndefined(parts[1]) : undefined,
-        resource,
-        name: textOrUndefined(name),
-        subresource: verb === 'proxy' ? undefined : textOrUndefined(subresource),
-    };
-}
-/** A request without a name concerns a collection, from which a field selector can choose one object. */
-function verbAndName(verb, name, query) {
-    if (name !== undefined)
-        return { verb, name };
-    if (verb === 'delete')
-        return { verb: 'deletecollection', name };
-    if (verb !== 'get')
-        return { verb, name };
-    const { isWatch, name: selected } = readListOptions(query);
-    return { verb: isWatch ? 'watch' : 'list', name: textOrUndefined(selected) };
-}
-function textOrUndefined(text) {
-    return text === '' ? undefined : text;
-}
-/** The resource with its subresource, as a rule of RBAC writes it: pods/log. */
-function request_attributes_fullResource({ resource, subresource }) {
-    return subresource === undefined ? resource : `${resource}/${subresource}`;
-}
-
-;// CONCATENATED MODULE: ./src/rbac/describe-request.ts
-
-
-/** The request in one phrase for a message, without the name of the object. */
-function describeRequest({ verb, resource, group, namespace }) {
-    const place = namespace === undefined ? '' : ` in the namespace ${(0,base_quote/* quote */.hD)(namespace)}`;
-    return `${verb} ${(0,base_quote/* quote */.hD)(group === '' ? resource : `${resource}.${group}`)}${place}`;
-}
-function describeAttributes(request) {
-    return request.isResource
-        ? describeRequest({ ...request, resource: fullResource(request) })
-        : `${request.verb} the path ${quote(request.path)}`;
-}
-
-;// CONCATENATED MODULE: ./src/kube/misrouted.ts
-
-
-/**
- * The request that the API server names in its answer, if it differs from the request that kubepass sent. A difference means
- * that the API server read a part of the server's URL as a part of the request, or that a program in between changed the request.
- * @param status of HTTP
- * @returns a phrase for misroutedHint(), or undefined if the answer names no other request
- */
-function answeredRequest(what, kubeStatus, status) {
-    return (deniedPath(kubeStatus) ??
-        otherDeniedResource(what, kubeStatus) ??
-        unsupportedMethod(kubeStatus, status) ??
-        unknownResource(what, kubeStatus, status) ??
-        otherObject(what, kubeStatus));
-}
-/** The API server takes a request for one of a resource if its path begins with /api or /apis. All requests of kubepass do. */
-function deniedPath({ message = '' }) {
-    const [, path] = /cannot \S+ path "([^"]*)"/.exec(message) ?? [];
-    return path === undefined ? undefined : `the path ${(0,base_quote/* quote */.hD)(path)}`;
-}
-function otherDeniedResource(what, { message = '' }) {
-    const denied = /cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(message);
-    if (denied === null)
-        return undefined;
-    const [, verb = '', resource = '', group = '', namespace] = denied;
-    const same = verb === what.verb && resource === what.resource && group === what.group && namespace === what.namespace;
-    return same ? undefined : describeRequest({ verb, resource, group, namespace });
-}
-function unsupportedMethod({ reason }, status) {
-    return status === 405 && reason === 'MethodNotAllowed' ? 'a request whose method it does not support' : undefined;
-}
-function unknownResource({ resource }, { details, message = '' }, status) {
-    const isUnknown = status === 404 && (details?.kind ?? '') === '' && message.includes('could not find the requested resource');
-    // An API server before 1.28 has no SelfSubjectReview: there the request arrived as it was sent.
-    return isUnknown && resource !== 'selfsubjectreviews' ? 'a resource that it does not have' : undefined;
-}
-function otherObject(what, { details }) {
-    const { kind = '', group = '', name = '' } = details ?? {};
-    if (kind === '' || concerns(what, kind, group, name))
-        return undefined;
-    return `${(0,base_quote/* quote */.hD)(name === '' ? kind : `${kind} ${name}`)}${group === '' ? '' : ` of the API group ${(0,base_quote/* quote */.hD)(group)}`}`;
-}
-/** Whether the request concerns the object that a Status names. A Status names a kind (Secret) or a resource (secrets). */
-function concerns({ group: ownGroup, resource, namespace, name }, kind, group, statusName) {
-    const base = resource.split('/')[0] ?? '';
-    if (group === ownGroup && [base, base.replace(/s$/, '')].includes(kind.toLowerCase()))
-        return name === undefined || statusName === '' || statusName === name;
-    if (kind === 'namespaces')
-        return statusName === namespace;
-    // A request for a token concerns its bound Secret, and its own body.
-    return resource === 'serviceaccounts/token' && /^(secrets?|tokenrequest)$/i.test(kind);
-}
-/**
- * The hint for an answer to another request than `what`.
- * @param other a phrase for what was answered: `the path "/x"`
- */
-function misroutedHint({ server }, what, other) {
-    const answered = `The API server answered for ${other}, but kubepass asked for ${describeRequest(what)}`;
-    const { origin, pathname } = new URL(server);
-    return pathname === '/'
-        ? `${answered}: does a proxy or gateway in between change requests, or is this not the API server of a Kubernetes cluster?`
-        : `${answered}: the server's URL has the path ${(0,base_quote/* quote */.hD)(pathname)}, which is not part of it. Give ${origin} as server, unless a gateway before the API server removes this path.`;
-}
-
-;// CONCATENATED MODULE: ./src/kube/missing-namespace.ts
-/** The label that puts a namespace under the admission policies of deploy/base. */
-const GUARD = 'kubepass.dev/guarded=true';
-/** The commands that create the namespace with its label, one a line. */
-function commandsForNamespace(namespace) {
-    return `  kubectl create namespace ${namespace}\n  kubectl label namespace ${namespace} ${GUARD}`;
-}
-
-;// CONCATENATED MODULE: ./src/kube/missing-rule.ts
-
-
-/**
- * The RBAC rule that a 403 asks for, and the other possible causes: a 403 does not say whether the object exists.
- * @param user whom the API server takes the identity for, as its message says
- */
-function missingRule(what, user) {
-    const { verb, resource } = what;
-    if (resource === 'serviceaccounts/token')
-        return ruleForTokens(what, user);
-    if (resource === 'secrets' && verb === 'list')
-        return ruleForSweep(what, user);
-    if (resource === 'secrets' && verb === 'create')
-        return ruleForBoundSecrets(what, user);
-    return ruleToAdd(what, user, [verb]);
-}
-function ruleForTokens(what, user) {
-    const { namespace = '', name = '' } = what;
-    return (`The ServiceAccount ${(0,base_quote/* quote */.hD)(name)} may not exist in namespace ${(0,base_quote/* quote */.hD)(namespace)}, or the Role of ${(0,base_quote/* quote */.hD)(user)} does not have its name in resourceNames. ` +
-        `Correct service_account if it is misspelled: kubectl get serviceaccounts -n ${namespace}\nIf it is right: ${ruleToAdd(what, user, [what.verb], [name])}`);
-}
-function ruleForSweep(what, user) {
-    const { namespace = '' } = what;
-    return (`${isNamespaceRight(namespace)} If it is right: ${ruleToAdd(what, user, ['list', 'delete'])}\n` +
-        `An identity that may list Secrets can read them. Add the rule only if the namespace ${(0,base_quote/* quote */.hD)(namespace)} holds no Secrets but bound Secrets. deploy/sweeper has the Role.`);
-}
-function ruleForBoundSecrets(what, user) {
-    const { namespace = '' } = what;
-    return (`${isNamespaceRight(namespace)} If it is right: ${ruleToAdd(what, user, ['create', 'delete'])}\n` +
-        `Add the rule only if the namespace ${(0,base_quote/* quote */.hD)(namespace)} holds nothing but scanner ServiceAccounts, has the label ${GUARD}, and the cluster has the ` +
-        'admission policies of deploy/base: without these, an identity that may create and delete Secrets can make a token that never expires.\n' +
-        'Or set revocation: best-effort to go on with a token that cannot be revoked.');
-}
-function isNamespaceRight(namespace) {
-    return `Is service_account right? The namespace ${(0,base_quote/* quote */.hD)(namespace)} may not exist.`;
-}
-/** @param resourceNames the only objects that the rule is for; all objects if undefined */
-function ruleToAdd({ group, resource, namespace }, user, verbs, resourceNames) {
-    const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${(0,base_quote/* quote */.hD)(namespace)}`;
-    const names = resourceNames === undefined ? '' : `resourceNames: ${missing_rule_listed(resourceNames)}, `;
-    return (`Add this RBAC rule to ${place} that is bound to ${(0,base_quote/* quote */.hD)(user)}: ` +
-        `{apiGroups: ${missing_rule_listed([group])}, resources: ${missing_rule_listed([resource])}, ${names}verbs: ${missing_rule_listed(verbs)}}`);
-}
-function missing_rule_listed(words) {
-    return `[${words.map((word) => JSON.stringify(word)).join(', ')}]`;
-}
-
-;// CONCATENATED MODULE: ./src/kube/quota.ts
-
-const FULL = 'exceeded quota: ';
-const UNCOUNTED = 'status unknown for quota: ';
-/**
- * The hint for a refusal by a ResourceQuota; undefined for another refusal.
- * https://github.com/kubernetes/kubernetes/blob/v1.36.0/staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go
- */
-function quotaHint({ message = '' }, namespace, server) {
-    if (message.includes(UNCOUNTED))
-        return `The cluster has not counted the Secrets of namespace ${(0,base_quote/* quote */.hD)(namespace)} yet. Run the job again. Is the resourcequota controller running?`;
-    if (!message.includes(FULL))
-        return undefined;
-    return (`The quota of namespace ${(0,base_quote/* quote */.hD)(namespace)} is used up. Delete the Secrets that ended runs have left there, with the rights of deploy/sweeper:\n` +
-        `kubectl create token sweeper --namespace kubepass-issuer | npx kubepass sweep --server ${server} --certificate-authority ca.crt ` +
-        `--service-account ${namespace}/scanner --token-file -\n` +
-        'If so many jobs run at the same time, raise count/secrets in deploy/base/quota.yaml.');
-}
-function quota_isRefusedByQuota({ code, message = '' }) {
-    return code === 403 && (message.includes(FULL) || message.includes(UNCOUNTED));
-}
-/** Another API server, or the controller, changed the quota's count at the same moment. The next attempt can succeed. */
-function quota_isCountedElsewhere({ code, reason, details }) {
-    return code === 409 && reason === 'Conflict' && details?.kind === 'resourcequotas';
-}
-
-;// CONCATENATED MODULE: ./src/kube/request-attributes.ts
-
-/** The attributes of a request of kubepass, which RBAC compares with its rules. */
-function attributesOf({ method, path }) {
-    const request = requestAttributes(method, path);
-    if (!request.isResource)
-        return { verb: request.verb, group: '', resource: request.path, namespace: undefined, name: undefined };
-    const { verb, group, namespace, name } = request;
-    return { verb, group, resource: request_attributes_fullResource(request), namespace, name };
-}
-
-;// CONCATENATED MODULE: ./src/kube/hint.ts
-
-
-
-
-
-
-
-
-
-
-const SEE_MESSAGE = "The API server's message is quoted above. To find the request in its audit log, search for a User-Agent that begins with kubepass/.";
-/**
- * In characters. The default limits of Apache and nginx for a header are little above it.
- * https://nginx.org/r/large_client_header_buffers
- */
-const LONG_TOKEN = 8_000;
-/** The hint for an error response. It follows from the request, from the program that answered, and from the response's content. */
-function hintFor(request, { status, bodyKind, kubeStatus }, auth, now = Date.now() / 1000) {
-    if (status >= 300 && status < 400)
-        return 'kubepass follows no redirect, because the token must not reach another server. Set server to the URL that the redirect leads to.';
-    if (kubeStatus === undefined)
-        return longHeaderHint(status, auth) ?? nonKubernetesHint(request, status, bodyKind);
-    return status === 401 ? unauthorizedHint(auth, now) : refusalHint(request, status, kubeStatus);
-}
-/** The hint for a refusal by an API server, with another status than 401. */
-function refusalHint(request, status, kubeStatus) {
-    if (kubeStatus.message?.includes('User "system:anonymous"'))
-        return 'The request arrived without a token or a client certificate: a proxy in between strips the Authorization header, or ends TLS.';
-    const what = attributesOf(request);
-    const other = answeredRequest(what, kubeStatus, status);
-    if (other !== undefined)
-        return misroutedHint(request, what, other);
-    return HINT_OF_STATUS[status]?.(what, kubeStatus, request) ?? SEE_MESSAGE;
-}
-/** By the status of HTTP. A hint is undefined if nothing is known beyond the API server's message. */
-const HINT_OF_STATUS = {
-    403: forbiddenHint,
-    404: notFoundHint,
-    409: conflictHint,
-};
-/** The hint for a status 408, 429 or 5xx that the server still sends when the deadline ends. */
-function transientHint(request, { status, bodyKind, kubeStatus }) {
-    if ((kubeStatus?.message ?? '').includes('failed calling webhook "'))
-        return ('An admission webhook of the cluster does not answer, so the API server refuses every request that needs it (failurePolicy: Fail). Its name is quoted above. List the webhooks: ' +
-            'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations');
-    // From Kubernetes 1.37 on, the API server sends this message for a Service that does not exist, too.
-    const [, service] = /^no (?:endpoints available|service port \d+ found) for service "([^"]+)"$/.exec(kubeStatus?.message ?? '') ?? [];
-    if (service !== undefined)
-        return misroutedHint(request, attributesOf(request), `the service ${(0,base_quote/* quote */.hD)(service)}`);
-    if (status === 429)
-        return 'The API server gets more requests than it accepts. Run the job again later, or raise deadline.';
-    if (kubeStatus !== undefined)
-        return 'Is the API server overloaded, or starting? Run the job again, or raise deadline.';
-    return `The answer is ${bodyKind}, not a Kubernetes Status: it comes from a gateway or a load balancer that reaches no API server. Is the API server starting? Run the job again, or raise deadline.`;
-}
-/** Some servers answer 400, not 431, to a header that is too long for them. */
-function longHeaderHint(status, auth) {
-    if (![400, 431].includes(status) || !('bearer' in auth) || auth.bearer.length < LONG_TOKEN)
-        return undefined;
-    return `The token has ${auth.bearer.length} characters. The server may not accept a header of that length. Is it the right token?`;
-}
-function nonKubernetesHint({ server }, status, bodyKind) {
-    const { host, pathname } = new URL(server);
-    const sender = `The answer is ${bodyKind}, not a Kubernetes Status: its sender is not a Kubernetes API server`;
-    if (status === 401 || status === 403)
-        return `${sender}, but perhaps a gateway with its own login, a web application firewall or a captive portal. Let the job reach the API server itself.`;
-    if (status === 404 && pathname !== '/')
-        return `${sender}, but perhaps a gateway or a web server; or an API server that has no such path: the server's URL has the path ${(0,base_quote/* quote */.hD)(pathname)}. Is that right?`;
-    return `${sender}, but perhaps a gateway, an ingress controller, a web server or a captive portal. Does the API server listen at ${host}? Correct server.`;
-}
-function forbiddenHint(what, kubeStatus, { server }) {
-    const { details, message = '' } = kubeStatus;
-    const { namespace = '' } = what;
-    if (details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating'))
-        return `The namespace ${(0,base_quote/* quote */.hD)(namespace)} is being deleted. Correct service_account, or wait until it is gone and create it again:\n${commandsForNamespace(namespace)}`;
-    const ofQuota = quotaHint(kubeStatus, namespace, server);
-    if (ofQuota !== undefined)
-        return ofQuota;
-    if (/ValidatingAdmissionPolicy '|admission webhook "/.test(message))
-        return 'An admission policy of the cluster forbids this request. Its message is quoted above.';
-    const user = /User "(.+)" cannot /.exec(message)?.[1];
-    return user === undefined ? undefined : missingRule(what, user);
-}
-const BOUND_SECRET_IS_GONE = 'Another program deleted the bound Secret before the API server issued the token. Run the job again. A clean-up of Secrets in this namespace must spare the Secrets of jobs that still run.';
-function notFoundHint(what, { details }) {
-    const { resource, namespace = '' } = what;
-    if (resource === 'selfsubjectreviews')
-        return 'kubepass needs Kubernetes 1.28 or later.';
-    if (details?.kind === 'namespaces')
-        return `The namespace ${(0,base_quote/* quote */.hD)(namespace)} does not exist. Correct service_account, or create it with the label that puts it under the admission policies of deploy/base:\n${commandsForNamespace(namespace)}\ndocs/cluster.md lists what else it needs.`;
-    return resource === 'serviceaccounts/token' ? noTokenHint(what, details?.kind ?? '') : undefined;
-}
-/** @param missing the kind or the resource of the object that does not exist */
-function noTokenHint({ namespace = '', name = '' }, missing) {
-    if (missing === 'serviceaccounts')
-        return `The ServiceAccount ${(0,base_quote/* quote */.hD)(name)} does not exist in namespace ${(0,base_quote/* quote */.hD)(namespace)}. Correct service_account, or create it:\n  kubectl create serviceaccount -n ${namespace} ${name}`;
-    return /^secrets?$/i.test(missing) ? BOUND_SECRET_IS_GONE : undefined;
-}
-function conflictHint({ resource }) {
-    return resource === 'serviceaccounts/token' ? BOUND_SECRET_IS_GONE : undefined;
-}
-function unauthorizedHint(auth, now) {
-    return 'bearer' in auth ? unauthorizedTokenHint(auth.bearer, now) : unauthorizedCertificateHint(auth.certificate, now);
-}
-// The API server gives no reason for a 401, so the hint shows the token's own claims.
-function unauthorizedTokenHint(bearer, now) {
-    const claims = describeClaims(bearer, now);
-    if (claims === undefined)
-        return 'The token is not a JWT: is it complete, and meant for this cluster?';
-    const ofServiceAccount = jwt_jwtOf(bearer)?.claims['kubernetes.io'] !== undefined;
-    return (`The token's claims:\n${claims}\nIt is now ${(0,base_time/* isoTime */.Ly)(Math.floor(now))}. ` +
-        (ofServiceAccount
-            ? 'It is a ServiceAccount token: does it come from this cluster, and do the ServiceAccount and the bound object still exist? '
-            : "Compare this with the API server's --authentication-config, or with its --oidc flags: issuer, audiences, claim rules. ") +
-        "Only the API server's log has the reason.");
-}
-function unauthorizedCertificateHint(pem, now) {
-    return (`The client certificate:\n${certificateLines(pem)}\nIt is now ${(0,base_time/* isoTime */.Ly)(Math.floor(now))}. ` +
-        "Is it signed by the API server's --client-ca-file, for client authentication? A gateway that ends TLS does not pass it on.");
-}
-
-;// CONCATENATED MODULE: ./src/kube/refusal.ts
-
-
-
-/**
- * A server that sends one of these statuses has not read the whole request, so it has forwarded nothing.
- * https://www.rfc-editor.org/rfc/rfc6585#section-5
- */
-const REQUEST_NOT_READ = [413, 414, 431];
-/**
- * The error for a response that is no success: the API server's message, quoted, and a hint.
- * @param action completes "asked to ...": `create a Secret in namespace "x"`
- */
-function refusal_refusalOf(answer, action, auth) {
-    const kubeStatus = answer_statusOf(answer);
-    const hint = hintFor(answer.request, { ...answer, kubeStatus }, auth);
-    if (kubeStatus === undefined) {
-        return new errors/* KubepassError */.v3('UNREACHABLE', `kubepass asked to ${action}, but a program that is not a Kubernetes API server answered ${answer.status} with ${answer.bodyKind}.`, { hint, noEffect: REQUEST_NOT_READ.includes(answer.status) && !answer.mayHaveActed });
-    }
-    return new errors/* KubepassError */.v3('REFUSED', `The API server refused to ${action}: ${answer.status}${quotedMessage(kubeStatus)}.`, {
-        hint,
-        noEffect: !answer.mayHaveActed,
-    });
-}
-function refusal_incompleteResponse(what) {
-    return new KubepassError('UNREACHABLE', `The answer reports success, but contains no ${what}.`, {
-        hint: 'Does a gateway before the API server rewrite answers?',
-    });
-}
-
-;// CONCATENATED MODULE: ./src/kube/self-subject-review.ts
-
-
-
-
-/**
- * Sends a SelfSubjectReview with the token.
- * @param newConnection whether to open a connection for this call alone
- * @throws KubepassError REFUSED or UNREACHABLE when the server answers 404
- */
-async function whoami(client, token, signal, newConnection = false) {
-    const auth = { bearer: token };
-    const answer = await client.call({ ...reviewBy(auth), newConnection }, signal);
-    if (answer.status === 404)
-        throw isFromApiServer(answer) ? noReview() : refusal_refusalOf(answer, 'review the token', auth);
-    return resultOf(answer);
-}
-/**
- * Asks once who the job's own identity is to the API server.
- * @returns undefined when there is no usable answer: only the evidence needs it
- */
-async function reviewIssuer(client, auth, signal) {
-    const answer = await client.callOnce(reviewBy(auth), signal).catch(() => undefined);
-    const user = answer?.status === 201 ? answer.body?.status?.userInfo : undefined;
-    const username = user?.username;
-    // A foreign answer can have any form.
-    const [id] = [user?.extra?.['authentication.kubernetes.io/credential-id']].flat();
-    return isUsername(username) ? { username, credential_id: isCredentialIdOfIssuer(id) ? id : null } : undefined;
-}
-function reviewBy(auth) {
-    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
-    return { method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body };
-}
-function resultOf(answer) {
-    const { reason, message } = answer_statusOf(answer) ?? {};
-    const username = reviewedUser(answer);
-    if (username !== undefined)
-        return { is: 'accepted', username };
-    if (answer.status === 401 && reason === 'Unauthorized')
-        return { is: 'refused' };
-    // 403 means that the API server authenticated the token.
-    if (answer.status === 403 && reason === 'Forbidden' && !message?.includes('User "system:anonymous"'))
-        return { is: 'accepted', username: undefined };
-    return { is: 'unclear', status: answer.status };
-}
-/** The user in the review; undefined when the answer is none. */
-function reviewedUser({ status, body }) {
-    const username = status === 201 ? body?.status?.userInfo?.username : undefined;
-    return typeof username === 'string' ? username : undefined;
-}
-/** An API server answers 404 with a Status or a line of text. HTML and other JSON come from another program. */
-function isFromApiServer({ bodyKind }) {
-    return bodyKind === 'a Kubernetes Status' || bodyKind === 'plain text';
-}
-function noReview() {
-    return new errors/* KubepassError */.v3('REFUSED', 'The API server has no SelfSubjectReview API.', { hint: 'kubepass needs Kubernetes 1.28 or later.' });
-}
-
-;// CONCATENATED MODULE: ./src/kube/server-version.ts
-
-/**
- * Asks once for the version of the API server.
- * @returns undefined when there is no usable answer: only the evidence needs it
- */
-async function serverVersion(client, auth, signal) {
-    const answer = await client.callOnce({ method: 'GET', path: '/version', auth }, signal).catch(() => undefined);
-    const version = answer?.status === 200 ? answer.body?.gitVersion : undefined;
-    return isGitVersion(version) ? version : undefined;
-}
-
-;// CONCATENATED MODULE: ./src/lifecycle/server-facts.ts
-
-
-
-
-
-
-
-/** Time limit for both answers. */
-const ANSWERS_MS = 2_000;
-/**
- * Records facts that only the evidence needs: the user name of the job's own identity, and the version and the CA of the API server.
- * The caller has finished the revocation, so that neither a scan nor a revocation waits for an answer. A failure changes nothing.
- * @param isReachable whether the API server has just answered
- */
-async function recordServerFacts(run, isReachable) {
-    const { journal, provenance, signal } = run;
-    // A report that an earlier process has written does not change any more.
-    if (provenance === 'derived' || signal.aborted || journal.state.reported)
-        return;
-    const { credentials, forgotten } = journal.state;
-    const wasIssued = credentials.some(hasToken) || forgotten.length > 0;
-    const auth = isReachable && wasIssued ? usableAuth(run) : undefined;
-    const deadline = deadlineAfter(ANSWERS_MS, signal);
-    try {
-        if (auth !== undefined && journal.state.issuer === null)
-            await recordIssuer(run, auth, deadline);
-        if (journal.state.apiServer === null)
-            await recordApiServer(run, auth, deadline);
-    }
-    catch {
-        // The fields stay null in the evidence, because a failure here must not change how the run ends.
-    }
-}
-/** Without an identity it records the CA alone, which needs no request. */
-async function recordApiServer({ client, journal }, auth, deadline) {
-    const version = auth === undefined ? undefined : await serverVersion(client, auth, deadline);
-    const caSha256 = client.caSha256();
-    if (version !== undefined || caSha256 !== undefined)
-        journal.observe({ type: 'ApiServerSeen', apiServer: { version: version ?? null, ca_sha256: caSha256 ?? null } });
-}
-/** The identity that requested the credential. If the token of that identity has expired, the identity of the latest request. */
-function usableAuth({ latestAuth, requestedBy }) {
-    const isExpired = requestedBy !== undefined && 'bearer' in requestedBy && validityProblem(requestedBy.bearer) !== undefined;
-    return isExpired ? latestAuth : (requestedBy ?? latestAuth);
-}
-/** Redacts the answer before the check of its form, because a gateway can return the token of the request. */
-async function recordIssuer({ client, journal, redactor, requestedBy }, auth, deadline) {
-    const answer = await reviewIssuer(client, auth, deadline);
-    if (answer === undefined)
-        return;
-    const username = redactor.redact(answer.username);
-    const id = auth === requestedBy ? answer.credential_id : ownIdLike(answer.credential_id, requestedBy);
-    const credential_id = id === null ? null : redactor.redact(id);
-    if (isUsername(username))
-        journal.observe({
-            type: 'IssuerSeen',
-            issuer: { username, credential_id: isCredentialIdOfIssuer(credential_id) ? credential_id : null },
-        });
-}
-/** The id of the token that requested the credential, if the API server makes ids from the claim `jti`. */
-function ownIdLike(id, requestedBy) {
-    if (requestedBy === undefined || !('bearer' in requestedBy) || id?.startsWith(credentialId('')) !== true)
-        return null;
-    const jti = jwt_jwtOf(requestedBy.bearer)?.claims['jti'];
-    return typeof jti === 'string' ? credentialId(jti) : null;
-}
-
-// EXTERNAL MODULE: external "node:timers/promises"
-var promises_ = __nccwpck_require__(8500);
-;// CONCATENATED MODULE: ./src/kube/revocation-proof.ts
-
-
-
-/** The API server may still accept a token in the moment of the deletion, and then caches that for 10 s. So the first poll waits. */
-const FIRST_POLL_MS = 250;
-const SHORTEST_WAIT_MS = 500;
-/** The API server caches an accepted token for 10 s. */
-const CACHE_EXPIRED_MS = 10_050;
-const PROOF_TIMEOUT_MS = 15_000;
-/**
- * Uses the token until it is refused `samples` times in a row.
- * @returns the result, after at most 15 s; a failed call and an abort of `signal` end the proof with the result so far
- */
-async function prove(client, revoked, signal) {
-    const { token, deletedAt, samples, isHurried } = revoked;
-    const deadline = deadlineAfter(PROOF_TIMEOUT_MS, signal);
-    let result = { is: 'unclear' };
-    try {
-        await (0,promises_.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: deadline });
-        for (let refusals = 0, wait = 0;;) {
-            const review = await whoami(client, token, deadline, true);
-            refusals = review.is === 'refused' ? refusals + 1 : 0;
-            if (refusals === samples)
-                return { is: 'dead', proof: { samples, seconds: (Date.now() - deletedAt) / 1000 } };
-            result = { is: review.is === 'accepted' ? 'alive' : 'unclear' };
-            if (result.is === 'alive' && isHurried())
-                return result;
-            if (refusals > 0)
-                continue;
-            wait = nextWait(wait, Date.now() - deletedAt);
-            await (0,promises_.setTimeout)(wait, undefined, { signal: deadline });
-        }
-    }
-    catch {
-        return result;
-    }
-}
-/**
- * Doubles the wait, because each accepted request looks like an attack to a monitor of the audit log. No wait is longer than the cache of
- * the API server lasts.
- * @param age ms since the deletion
- */
-function nextWait(previous, age) {
-    const untilExpiry = CACHE_EXPIRED_MS - age;
-    const doubled = Math.max(SHORTEST_WAIT_MS, 2 * previous);
-    return untilExpiry > 0 ? Math.min(doubled, untilExpiry) : SHORTEST_WAIT_MS;
-}
-
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
 // EXTERNAL MODULE: external "node:url"
@@ -5018,14 +4207,14 @@ function inAscii(name) {
 
 /** An example of a proxy's URL with a password, for messages. */
 const PROXY_EXAMPLE = 'http://user:password@proxy.example.com:3128 (user and password percent-encoded)';
-const proxy_variables_NAME = /^(https?|all)_proxy$/i;
+const NAME = /^(https?|all)_proxy$/i;
 /** Matches up to the last @, so that it also finds the password of a malformed URL. */
 const PASSWORD = /^(?:\w+:\/\/)?[^:@/]*:(?!\/\/)(.+)@/;
 /** A shorter password may be part of other values, such as PATH, which would then count as secrets. */
 const SHORTEST = 8;
 /** The password in a proxy variable; undefined for any other variable. */
 function proxyPassword(name, value) {
-    return proxy_variables_NAME.test(name) ? PASSWORD.exec(value)?.[1] : undefined;
+    return NAME.test(name) ? PASSWORD.exec(value)?.[1] : undefined;
 }
 /** Seals the password of each proxy variable, as written and percent-decoded. */
 function sealProxyPasswords(env, seal) {
@@ -5068,7 +4257,7 @@ function proxyOf(env) {
 }
 /** The names of the proxy variables that the scan does not get. */
 function withheldProxies(env, scanEnv) {
-    return Object.keys(env).filter((name) => proxy_variables_NAME.test(name) && scanEnv[name] === undefined);
+    return Object.keys(env).filter((name) => NAME.test(name) && scanEnv[name] === undefined);
 }
 function decoded(text) {
     try {
@@ -5511,6 +4700,8 @@ var certificates = __nccwpck_require__(8812);
 var damage = __nccwpck_require__(885);
 // EXTERNAL MODULE: external "node:stream"
 var external_node_stream_ = __nccwpck_require__(7075);
+// EXTERNAL MODULE: external "node:timers/promises"
+var promises_ = __nccwpck_require__(8500);
 // EXTERNAL MODULE: ./src/config/small-file.ts
 var small_file = __nccwpck_require__(400);
 ;// CONCATENATED MODULE: ./src/config/read-pipes.ts
@@ -6651,7 +5842,7 @@ async function fetchIdToken(request, audience, { env, isNewHost, info, seal }, s
     try {
         const { last: outcome } = await retry((attempt) => exchange.send({ url, method: 'GET', headers, signal: attempt }), deadlineAfter(ID_TOKEN_TIMEOUT_MS, signal), { info: (text) => info(`The ID token service ${url.host} ${text}`), isNewHost });
         if ('failure' in outcome) {
-            throw outcome.failure instanceof errors/* KubepassError */.v3 ? outcome.failure : noIdToken(reasonOf(outcome.failure), github_oidc_hintFor(outcome.failure, url));
+            throw outcome.failure instanceof errors/* KubepassError */.v3 ? outcome.failure : noIdToken(reasonOf(outcome.failure), hintFor(outcome.failure, url));
         }
         const value = outcome.status === 200 ? idTokenIn(outcome.body) : undefined;
         if (value === undefined)
@@ -6664,7 +5855,7 @@ async function fetchIdToken(request, audience, { env, isNewHost, info, seal }, s
         exchange.close();
     }
 }
-function github_oidc_hintFor(failure, { host }) {
+function hintFor(failure, { host }) {
     if (isCertificateError(failure)) {
         return (`The certificate of the ID token service ${host} is not from a CA that Node.js trusts. If it is from an internal CA, or from a proxy that inspects TLS: ` +
             'set NODE_EXTRA_CA_CERTS to the path of that CA as PEM, in the environment of the runner or of this step (env:). certificate_authority is for the API server alone.');
@@ -6852,6 +6043,588 @@ function candidatesOf(options, context) {
         candidates.push({ kind: 'in-cluster', reason, isExplicit: false, mustBeNamed, make: () => inClusterIdentity(env, seal) });
     }
     return candidates;
+}
+
+;// CONCATENATED MODULE: ./src/kube/answer.ts
+
+/** The Kubernetes Status in the answer; undefined when another program than an API server answered. */
+function answer_statusOf(answer) {
+    const body = answer.body;
+    return body?.kind === 'Status' && body.apiVersion === 'v1' ? body : undefined;
+}
+function quotedMessage({ message }) {
+    return message === undefined ? '' : ` ${(0,base_quote/* quote */.hD)(message)}`;
+}
+function toApiResponse(request, response, mayHaveActed) {
+    const warning = response.headers['warning'];
+    const warnings = (Array.isArray(warning) ? warning : [warning ?? '']).flatMap((text) => /^299 \S+ "(.*)"$/.exec(text)?.[1] ?? []);
+    const body = parseJson(response);
+    return { request, status: response.status, body, bodyKind: bodyKindOf(response, body), warnings, mayHaveActed };
+}
+function parseJson({ headers, body }) {
+    if (!String(headers['content-type']).startsWith('application/json'))
+        return undefined;
+    try {
+        return JSON.parse(body);
+    }
+    catch {
+        return undefined;
+    }
+}
+function bodyKindOf({ headers, body: text }, body) {
+    const type = String(headers['content-type']);
+    if (text === '')
+        return 'an empty body';
+    if (body !== undefined)
+        return answer_statusOf({ body }) === undefined ? 'JSON of another kind' : 'a Kubernetes Status';
+    if (/^text\/html|^application\/xhtml/.test(type))
+        return 'HTML';
+    return type.startsWith('text/plain') ? 'plain text' : 'something else';
+}
+
+;// CONCATENATED MODULE: ./src/net/certificate.ts
+
+
+/** Subject, issuer and validity of the first certificate, one a line. */
+function certificateLines(pem) {
+    const { subject, issuer, validFrom, validTo } = new external_node_crypto_.X509Certificate(pem);
+    return Object.entries({ subject, issuer, 'not before': validFrom, 'not after': validTo })
+        .map(([name, value]) => `  ${name}: ${(0,base_quote/* quote */.hD)(value.replaceAll('\n', ', '))}`)
+        .join('\n');
+}
+
+;// CONCATENATED MODULE: ./src/rbac/field-selector.ts
+/** The object that a field selector chooses by its name, if it chooses one; a problem if the API server cannot read the selector. */
+function nameSelectedBy(selector) {
+    // The API server sorts the terms by their bytes, and uses the first that names an object.
+    const terms = termsOf(selector).toSorted((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
+    let name;
+    for (const term of terms.filter((each) => each !== '')) {
+        const [, field, operator, escaped] = /^(.*?)(!=|==|=)(.*)$/s.exec(term) ?? [];
+        const value = escaped === undefined ? undefined : unescapeValue(escaped);
+        if (value === undefined)
+            return { problem: true };
+        if (field === 'metadata.name' && operator !== '!=')
+            name ??= value;
+    }
+    return { name };
+}
+/** The parts between commas. A backslash makes the next character a part of the term. */
+function termsOf(selector) {
+    const terms = [''];
+    for (const [character] of selector.matchAll(/\\.|./gsu)) {
+        if (character === ',')
+            terms.push('');
+        else
+            terms.push(`${terms.pop() ?? ''}${character}`);
+    }
+    return terms;
+}
+/** @returns undefined if the API server refuses the value */
+function unescapeValue(text) {
+    return /^(?:\\[\\,=]|[^\\,=])*$/s.test(text) ? text.replaceAll(/\\(.)/gs, '$1') : undefined;
+}
+
+;// CONCATENATED MODULE: ./src/rbac/int64.ts
+const LIMIT = 2n ** 63n;
+/** Whether Go's strconv.ParseInt accepts the text as a decimal number of 64 bits. */
+function isInt64(text) {
+    if (!/^[+-]?[0-9]+$/.test(text) || text.replace(/^[+-]?0*/, '').length > 19)
+        return false;
+    const value = BigInt(text.replace('+', ''));
+    return value >= -LIMIT && value < LIMIT;
+}
+
+;// CONCATENATED MODULE: ./src/rbac/label-selector.ts
+
+/**
+ * One token, as the lexer of k8s.io/apimachinery, pkg/labels/selector.go reads it. A NUL ends the text, or disappears behind a token.
+ */
+const label_selector_TOKEN = /[ \t\r\n]*(?:(!=|==|[=!()<>,])\0?|([^=!()<>, \t\r\n\0]+)\0?|\0|$)/y;
+/**
+ * One requirement, in kinds of tokens: i for an identifier, n for `in` and `notin`, = for each comparison of texts, > for a comparison
+ * of numbers. Behind an operator, and as a key, `in` is an identifier.
+ */
+const REQUIREMENT = /!?[in](?:[=>][in]?|n\(,*(?:[in](?:,+[in])*,*)?\))?/y;
+const label_selector_NAME = /^(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
+const SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
+/** Whether the API server can read a label selector. */
+function isLabelSelector(selector) {
+    const tokens = tokensOf(selector);
+    const kinds = tokens.map(({ kind }) => kind).join('');
+    const requirement = new RegExp(REQUIREMENT);
+    for (let at = 0; kinds !== ''; at += 1) {
+        requirement.lastIndex = at;
+        const matched = requirement.exec(kinds)?.[0];
+        if (matched === undefined || !isRequirement(tokens.slice(at, at + matched.length)))
+            return false;
+        at += matched.length;
+        if (at === kinds.length)
+            return true;
+        if (kinds[at] !== ',')
+            return false;
+    }
+    return true;
+}
+function tokensOf(selector) {
+    const tokens = [];
+    const token = new RegExp(label_selector_TOKEN);
+    for (;;) {
+        const [, symbol, word] = token.exec(selector) ?? [];
+        const text = symbol ?? word;
+        if (text === undefined)
+            return tokens;
+        tokens.push({ kind: symbol === undefined ? kindOfWord(text) : kindOfSymbol(symbol), text });
+    }
+}
+function kindOfWord(word) {
+    return word === 'in' || word === 'notin' ? 'n' : 'i';
+}
+function kindOfSymbol(symbol) {
+    return symbol.endsWith('=') ? '=' : symbol === '<' ? '>' : symbol;
+}
+/** Whether keys and values are valid labels. */
+function isRequirement(tokens) {
+    const [key, operator, ...rest] = tokens.filter(({ kind }) => kind !== '!');
+    if (key === undefined || !isLabelKey(key.text))
+        return false;
+    const isUnary = tokens[0]?.kind === '!';
+    if (operator === undefined)
+        return true;
+    const values = rest.filter(({ kind }) => 'in'.includes(kind)).map(({ text }) => text);
+    return !isUnary && values.every(isLabelValue) && (operator.kind !== '>' || isInt64(values[0] ?? ''));
+}
+function isLabelKey(text) {
+    const [name = '', prefix, ...others] = text.split('/').toReversed();
+    const isPrefix = prefix === undefined || (prefix.length <= 253 && SUBDOMAIN.test(prefix));
+    return others.length === 0 && isPrefix && name.length <= 63 && label_selector_NAME.test(name);
+}
+function isLabelValue(text) {
+    return text === '' || (text.length <= 63 && label_selector_NAME.test(text));
+}
+
+;// CONCATENATED MODULE: ./src/rbac/request-target.ts
+/** More parameters than these, and Go reads none of them. */
+const MOST_PARAMETERS = 10_000;
+/** Splits the target of a request as Go's net/url does. The path of a target that Go refuses stays as it is. */
+function readTarget(target) {
+    const [, rest = ''] = /^[a-z][a-z0-9+.-]*:(.*)$/is.exec(target) ?? [undefined, target];
+    const isAbsolute = rest !== target;
+    const mark = rest.indexOf('?');
+    const encoded = mark === -1 ? rest : rest.slice(0, mark);
+    const query = mark === -1 ? '' : rest.slice(mark + 1);
+    const path = isAbsolute ? pathOfAbsolute(encoded) : encoded;
+    return { path: request_target_unescape(path) ?? path, query };
+}
+/** @param text a URL without its scheme and its query */
+function pathOfAbsolute(text) {
+    if (!text.startsWith('/'))
+        return '';
+    return text.startsWith('//') ? text.replace(/^\/\/[^/]*/, '') : text;
+}
+/** The first value of each parameter, as Go reads a query: it skips a part with a semicolon or a bad escape. */
+function firstValues(query) {
+    const values = new Map();
+    const parts = query.split('&');
+    if (parts.length > MOST_PARAMETERS)
+        return values;
+    for (const part of parts) {
+        if (part === '' || part.includes(';'))
+            continue;
+        const sign = part.indexOf('=');
+        const [key, value] = (sign === -1 ? [part, ''] : [part.slice(0, sign), part.slice(sign + 1)]).map((text) => request_target_unescape(text.replaceAll('+', ' ')));
+        if (key !== undefined && value !== undefined && !values.has(key))
+            values.set(key, value);
+    }
+    return values;
+}
+/** Decodes percent-encoded bytes as UTF-8; undefined if an escape is bad. Node.js gives each other byte as one character. */
+function request_target_unescape(text) {
+    if (/%(?![0-9a-f]{2})/i.test(text))
+        return undefined;
+    const bytes = text.replaceAll(/%(..)/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+    return Buffer.from(bytes, 'latin1').toString();
+}
+
+;// CONCATENATED MODULE: ./src/rbac/list-options.ts
+
+
+
+
+/** Reads the query of a list or watch as the API server reads it before it asks the authorizer. */
+function readListOptions(query) {
+    const values = firstValues(query);
+    const watch = values.get('watch');
+    const isReadable = ['limit', 'timeoutSeconds'].every((key) => isInt64(values.get(key) ?? '0'));
+    const selected = nameSelectedBy(values.get('fieldSelector') ?? '');
+    if (isReadable && 'name' in selected && isLabelSelector(values.get('labelSelector') ?? ''))
+        // The flag u folds the case of letters beyond ASCII, as strings.EqualFold does.
+        return { isWatch: watch !== undefined && watch !== '0' && !/^false$/iu.test(watch), name: nameOf(selected.name) };
+    // If any option is wrong, the API server drops all of them and reads watch in another way.
+    return { isWatch: watch !== undefined && !['false', '0'].includes(watch.toLowerCase()), name: undefined };
+}
+/** The API server ignores a name that no path can hold. */
+function nameOf(selected) {
+    return selected === undefined || /^\.\.?$|[/%]/.test(selected) ? undefined : selected;
+}
+
+;// CONCATENATED MODULE: ./src/rbac/request-attributes.ts
+
+
+const VERBS = new Map([
+    ['POST', 'create'],
+    ['GET', 'get'],
+    ['HEAD', 'get'],
+    ['PUT', 'update'],
+    ['PATCH', 'patch'],
+    ['DELETE', 'delete'],
+]);
+/** Prefixes of a path that replace the verb of the method. The API server refuses a prefix without a resource. */
+const PREFIXES = ['watch', 'proxy'];
+const NAMESPACE_SUBRESOURCES = ['status', 'finalize'];
+/**
+ * Maps a request as the API server maps it: RequestInfoFactory in k8s.io/apiserver, pkg/endpoints/request/requestinfo.go. RBAC judges
+ * the result, so each difference would let kubepass allow another request than the API server sees.
+ * @param target the path with the query, percent-encoded, as received. The API server refuses a target that Go cannot parse.
+ */
+function requestAttributes(method, target) {
+    const { path, query } = readTarget(target);
+    const parts = path.replaceAll(/^\/+|\/+$/g, '').split('/');
+    if (!isResourcePath(parts))
+        return { isResource: false, verb: method.toLowerCase(), path };
+    const [group = '', version = '', ...rest] = parts[0] === 'api' ? ['', ...parts.slice(1)] : parts.slice(1);
+    const prefix = PREFIXES.find((each) => each === rest[0]);
+    const verb = prefix ?? VERBS.get(method) ?? '';
+    const place = placeOf(prefix === undefined ? rest : rest.slice(1), verb);
+    return { isResource: true, group, version, ...place, ...verbAndName(verb, place.name, query) };
+}
+/** The paths of groups and versions, which the discovery reads, are no paths of resources. */
+function isResourcePath(parts) {
+    return (parts[0] === 'api' && parts.length >= 3) || (parts[0] === 'apis' && parts.length >= 4);
+}
+/** @param parts the path behind the version, which may begin with `namespaces` and a name */
+function placeOf(parts, verb) {
+    const isNamespaced = parts[0] === 'namespaces';
+    const isInside = isNamespaced && parts.length > 2 && !NAMESPACE_SUBRESOURCES.includes(parts[2]);
+    const [resource = '', name, subresource] = isInside ? parts.slice(2) : parts;
+    return {
+        namespace: isNamespaced ? textOrUndefined(parts[1]) : undefined,
+        resource,
+        name: textOrUndefined(name),
+        subresource: verb === 'proxy' ? undefined : textOrUndefined(subresource),
+    };
+}
+/** A request without a name concerns a collection, from which a field selector can choose one object. */
+function verbAndName(verb, name, query) {
+    if (name !== undefined)
+        return { verb, name };
+    if (verb === 'delete')
+        return { verb: 'deletecollection', name };
+    if (verb !== 'get')
+        return { verb, name };
+    const { isWatch, name: selected } = readListOptions(query);
+    return { verb: isWatch ? 'watch' : 'list', name: textOrUndefined(selected) };
+}
+function textOrUndefined(text) {
+    return text === '' ? undefined : text;
+}
+/** The resource with its subresource, as a rule of RBAC writes it: pods/log. */
+function request_attributes_fullResource({ resource, subresource }) {
+    return subresource === undefined ? resource : `${resource}/${subresource}`;
+}
+
+;// CONCATENATED MODULE: ./src/rbac/describe-request.ts
+
+
+/** The request in one phrase for a message, without the name of the object. */
+function describeRequest({ verb, resource, group, namespace }) {
+    const place = namespace === undefined ? '' : ` in the namespace ${(0,base_quote/* quote */.hD)(namespace)}`;
+    return `${verb} ${(0,base_quote/* quote */.hD)(group === '' ? resource : `${resource}.${group}`)}${place}`;
+}
+function describeAttributes(request) {
+    return request.isResource
+        ? describeRequest({ ...request, resource: fullResource(request) })
+        : `${request.verb} the path ${quote(request.path)}`;
+}
+
+;// CONCATENATED MODULE: ./src/kube/misrouted.ts
+
+
+/**
+ * The request that the API server names in its answer, if it differs from the request that kubepass sent. A difference means
+ * that the API server read a part of the server's URL as a part of the request, or that a program in between changed the request.
+ * @param status of HTTP
+ * @returns a phrase for misroutedHint(), or undefined if the answer names no other request
+ */
+function answeredRequest(what, kubeStatus, status) {
+    return (deniedPath(kubeStatus) ??
+        otherDeniedResource(what, kubeStatus) ??
+        unsupportedMethod(kubeStatus, status) ??
+        unknownResource(what, kubeStatus, status) ??
+        otherObject(what, kubeStatus));
+}
+/** The API server takes a request for one of a resource if its path begins with /api or /apis. All requests of kubepass do. */
+function deniedPath({ message = '' }) {
+    const [, path] = /cannot \S+ path "([^"]*)"/.exec(message) ?? [];
+    return path === undefined ? undefined : `the path ${(0,base_quote/* quote */.hD)(path)}`;
+}
+function otherDeniedResource(what, { message = '' }) {
+    const denied = /cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?/.exec(message);
+    if (denied === null)
+        return undefined;
+    const [, verb = '', resource = '', group = '', namespace] = denied;
+    const same = verb === what.verb && resource === what.resource && group === what.group && namespace === what.namespace;
+    return same ? undefined : describeRequest({ verb, resource, group, namespace });
+}
+function unsupportedMethod({ reason }, status) {
+    return status === 405 && reason === 'MethodNotAllowed' ? 'a request whose method it does not support' : undefined;
+}
+function unknownResource({ resource }, { details, message = '' }, status) {
+    const isUnknown = status === 404 && (details?.kind ?? '') === '' && message.includes('could not find the requested resource');
+    // An API server before 1.28 has no SelfSubjectReview: there the request arrived as it was sent.
+    return isUnknown && resource !== 'selfsubjectreviews' ? 'a resource that it does not have' : undefined;
+}
+function otherObject(what, { details }) {
+    const { kind = '', group = '', name = '' } = details ?? {};
+    if (kind === '' || concerns(what, kind, group, name))
+        return undefined;
+    return `${(0,base_quote/* quote */.hD)(name === '' ? kind : `${kind} ${name}`)}${group === '' ? '' : ` of the API group ${(0,base_quote/* quote */.hD)(group)}`}`;
+}
+/** Whether the request concerns the object that a Status names. A Status names a kind (Secret) or a resource (secrets). */
+function concerns({ group: ownGroup, resource, namespace, name }, kind, group, statusName) {
+    const base = resource.split('/')[0] ?? '';
+    if (group === ownGroup && [base, base.replace(/s$/, '')].includes(kind.toLowerCase()))
+        return name === undefined || statusName === '' || statusName === name;
+    if (kind === 'namespaces')
+        return statusName === namespace;
+    // A request for a token concerns its bound Secret, and its own body.
+    return resource === 'serviceaccounts/token' && /^(secrets?|tokenrequest)$/i.test(kind);
+}
+/**
+ * The hint for an answer to another request than `what`.
+ * @param other a phrase for what was answered: `the path "/x"`
+ */
+function misroutedHint({ server }, what, other) {
+    const answered = `The API server answered for ${other}, but kubepass asked for ${describeRequest(what)}`;
+    const { origin, pathname } = new URL(server);
+    return pathname === '/'
+        ? `${answered}: does a proxy or gateway in between change requests, or is this not the API server of a Kubernetes cluster?`
+        : `${answered}: the server's URL has the path ${(0,base_quote/* quote */.hD)(pathname)}, which is not part of it. Give ${origin} as server, unless a gateway before the API server removes this path.`;
+}
+
+;// CONCATENATED MODULE: ./src/kube/missing-namespace.ts
+/** The label that puts a namespace under the admission policies of deploy/base. */
+const GUARD = 'kubepass.dev/guarded=true';
+/** The commands that create the namespace with its label, one a line. */
+function commandsForNamespace(namespace) {
+    return `  kubectl create namespace ${namespace}\n  kubectl label namespace ${namespace} ${GUARD}`;
+}
+
+;// CONCATENATED MODULE: ./src/kube/missing-rule.ts
+
+
+/**
+ * The RBAC rule that a 403 asks for, and the other possible causes: a 403 does not say whether the object exists.
+ * @param user whom the API server takes the identity for, as its message says
+ */
+function missingRule(what, user) {
+    const { verb, resource } = what;
+    if (resource === 'serviceaccounts/token')
+        return ruleForTokens(what, user);
+    if (resource === 'secrets' && verb === 'list')
+        return ruleForSweep(what, user);
+    if (resource === 'secrets' && verb === 'create')
+        return ruleForBoundSecrets(what, user);
+    return ruleToAdd(what, user, [verb]);
+}
+function ruleForTokens(what, user) {
+    const { namespace = '', name = '' } = what;
+    return (`The ServiceAccount ${(0,base_quote/* quote */.hD)(name)} may not exist in namespace ${(0,base_quote/* quote */.hD)(namespace)}, or the Role of ${(0,base_quote/* quote */.hD)(user)} does not have its name in resourceNames. ` +
+        `Correct service_account if it is misspelled: kubectl get serviceaccounts -n ${namespace}\nIf it is right: ${ruleToAdd(what, user, [what.verb], [name])}`);
+}
+function ruleForSweep(what, user) {
+    const { namespace = '' } = what;
+    return (`${isNamespaceRight(namespace)} If it is right: ${ruleToAdd(what, user, ['list', 'delete'])}\n` +
+        `An identity that may list Secrets can read them. Add the rule only if the namespace ${(0,base_quote/* quote */.hD)(namespace)} holds no Secrets but bound Secrets. deploy/sweeper has the Role.`);
+}
+function ruleForBoundSecrets(what, user) {
+    const { namespace = '' } = what;
+    return (`${isNamespaceRight(namespace)} If it is right: ${ruleToAdd(what, user, ['create', 'delete'])}\n` +
+        `Add the rule only if the namespace ${(0,base_quote/* quote */.hD)(namespace)} holds nothing but scanner ServiceAccounts, has the label ${GUARD}, and the cluster has the ` +
+        'admission policies of deploy/base: without these, an identity that may create and delete Secrets can make a token that never expires.\n' +
+        'Or set revocation: best-effort to go on with a token that cannot be revoked.');
+}
+function isNamespaceRight(namespace) {
+    return `Is service_account right? The namespace ${(0,base_quote/* quote */.hD)(namespace)} may not exist.`;
+}
+/** @param resourceNames the only objects that the rule is for; all objects if undefined */
+function ruleToAdd({ group, resource, namespace }, user, verbs, resourceNames) {
+    const place = namespace === undefined ? 'a ClusterRole' : `a Role in namespace ${(0,base_quote/* quote */.hD)(namespace)}`;
+    const names = resourceNames === undefined ? '' : `resourceNames: ${missing_rule_listed(resourceNames)}, `;
+    return (`Add this RBAC rule to ${place} that is bound to ${(0,base_quote/* quote */.hD)(user)}: ` +
+        `{apiGroups: ${missing_rule_listed([group])}, resources: ${missing_rule_listed([resource])}, ${names}verbs: ${missing_rule_listed(verbs)}}`);
+}
+function missing_rule_listed(words) {
+    return `[${words.map((word) => JSON.stringify(word)).join(', ')}]`;
+}
+
+;// CONCATENATED MODULE: ./src/kube/quota.ts
+
+const FULL = 'exceeded quota: ';
+const UNCOUNTED = 'status unknown for quota: ';
+/**
+ * The hint for a refusal by a ResourceQuota; undefined for another refusal.
+ * https://github.com/kubernetes/kubernetes/blob/v1.36.0/staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go
+ */
+function quotaHint({ message = '' }, namespace, server) {
+    if (message.includes(UNCOUNTED))
+        return `The cluster has not counted the Secrets of namespace ${(0,base_quote/* quote */.hD)(namespace)} yet. Run the job again. Is the resourcequota controller running?`;
+    if (!message.includes(FULL))
+        return undefined;
+    return (`The quota of namespace ${(0,base_quote/* quote */.hD)(namespace)} is used up. Delete the Secrets that ended runs have left there, with the rights of deploy/sweeper:\n` +
+        `kubectl create token sweeper --namespace kubepass-issuer | npx kubepass sweep --server ${server} --certificate-authority ca.crt ` +
+        `--service-account ${namespace}/scanner --token-file -\n` +
+        'If so many jobs run at the same time, raise count/secrets in deploy/base/quota.yaml.');
+}
+function quota_isRefusedByQuota({ code, message = '' }) {
+    return code === 403 && (message.includes(FULL) || message.includes(UNCOUNTED));
+}
+/** Another API server, or the controller, changed the quota's count at the same moment. The next attempt can succeed. */
+function quota_isCountedElsewhere({ code, reason, details }) {
+    return code === 409 && reason === 'Conflict' && details?.kind === 'resourcequotas';
+}
+
+;// CONCATENATED MODULE: ./src/kube/request-attributes.ts
+
+/** The attributes of a request of kubepass, which RBAC compares with its rules. */
+function attributesOf({ method, path }) {
+    const request = requestAttributes(method, path);
+    if (!request.isResource)
+        return { verb: request.verb, group: '', resource: request.path, namespace: undefined, name: undefined };
+    const { verb, group, namespace, name } = request;
+    return { verb, group, resource: request_attributes_fullResource(request), namespace, name };
+}
+
+;// CONCATENATED MODULE: ./src/kube/hint.ts
+
+
+
+
+
+
+
+
+
+
+const SEE_MESSAGE = "The API server's message is quoted above. To find the request in its audit log, search for a User-Agent that begins with kubepass/.";
+/**
+ * In characters. The default limits of Apache and nginx for a header are little above it.
+ * https://nginx.org/r/large_client_header_buffers
+ */
+const LONG_TOKEN = 8_000;
+/** The hint for an error response. It follows from the request, from the program that answered, and from the response's content. */
+function hint_hintFor(request, { status, bodyKind, kubeStatus }, auth, now = Date.now() / 1000) {
+    if (status >= 300 && status < 400)
+        return 'kubepass follows no redirect, because the token must not reach another server. Set server to the URL that the redirect leads to.';
+    if (kubeStatus === undefined)
+        return longHeaderHint(status, auth) ?? nonKubernetesHint(request, status, bodyKind);
+    return status === 401 ? unauthorizedHint(auth, now) : refusalHint(request, status, kubeStatus);
+}
+/** The hint for a refusal by an API server, with another status than 401. */
+function refusalHint(request, status, kubeStatus) {
+    if (kubeStatus.message?.includes('User "system:anonymous"'))
+        return 'The request arrived without a token or a client certificate: a proxy in between strips the Authorization header, or ends TLS.';
+    const what = attributesOf(request);
+    const other = answeredRequest(what, kubeStatus, status);
+    if (other !== undefined)
+        return misroutedHint(request, what, other);
+    return HINT_OF_STATUS[status]?.(what, kubeStatus, request) ?? SEE_MESSAGE;
+}
+/** By the status of HTTP. A hint is undefined if nothing is known beyond the API server's message. */
+const HINT_OF_STATUS = {
+    403: forbiddenHint,
+    404: notFoundHint,
+    409: conflictHint,
+};
+/** The hint for a status 408, 429 or 5xx that the server still sends when the deadline ends. */
+function transientHint(request, { status, bodyKind, kubeStatus }) {
+    if ((kubeStatus?.message ?? '').includes('failed calling webhook "'))
+        return ('An admission webhook of the cluster does not answer, so the API server refuses every request that needs it (failurePolicy: Fail). Its name is quoted above. List the webhooks: ' +
+            'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations');
+    // From Kubernetes 1.37 on, the API server sends this message for a Service that does not exist, too.
+    const [, service] = /^no (?:endpoints available|service port \d+ found) for service "([^"]+)"$/.exec(kubeStatus?.message ?? '') ?? [];
+    if (service !== undefined)
+        return misroutedHint(request, attributesOf(request), `the service ${(0,base_quote/* quote */.hD)(service)}`);
+    if (status === 429)
+        return 'The API server gets more requests than it accepts. Run the job again later, or raise deadline.';
+    if (kubeStatus !== undefined)
+        return 'Is the API server overloaded, or starting? Run the job again, or raise deadline.';
+    return `The answer is ${bodyKind}, not a Kubernetes Status: it comes from a gateway or a load balancer that reaches no API server. Is the API server starting? Run the job again, or raise deadline.`;
+}
+/** Some servers answer 400, not 431, to a header that is too long for them. */
+function longHeaderHint(status, auth) {
+    if (![400, 431].includes(status) || !('bearer' in auth) || auth.bearer.length < LONG_TOKEN)
+        return undefined;
+    return `The token has ${auth.bearer.length} characters. The server may not accept a header of that length. Is it the right token?`;
+}
+function nonKubernetesHint({ server }, status, bodyKind) {
+    const { host, pathname } = new URL(server);
+    const sender = `The answer is ${bodyKind}, not a Kubernetes Status: its sender is not a Kubernetes API server`;
+    if (status === 401 || status === 403)
+        return `${sender}, but perhaps a gateway with its own login, a web application firewall or a captive portal. Let the job reach the API server itself.`;
+    if (status === 404 && pathname !== '/')
+        return `${sender}, but perhaps a gateway or a web server; or an API server that has no such path: the server's URL has the path ${(0,base_quote/* quote */.hD)(pathname)}. Is that right?`;
+    return `${sender}, but perhaps a gateway, an ingress controller, a web server or a captive portal. Does the API server listen at ${host}? Correct server.`;
+}
+function forbiddenHint(what, kubeStatus, { server }) {
+    const { details, message = '' } = kubeStatus;
+    const { namespace = '' } = what;
+    if (details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating'))
+        return `The namespace ${(0,base_quote/* quote */.hD)(namespace)} is being deleted. Correct service_account, or wait until it is gone and create it again:\n${commandsForNamespace(namespace)}`;
+    const ofQuota = quotaHint(kubeStatus, namespace, server);
+    if (ofQuota !== undefined)
+        return ofQuota;
+    if (/ValidatingAdmissionPolicy '|admission webhook "/.test(message))
+        return 'An admission policy of the cluster forbids this request. Its message is quoted above.';
+    const user = /User "(.+)" cannot /.exec(message)?.[1];
+    return user === undefined ? undefined : missingRule(what, user);
+}
+const BOUND_SECRET_IS_GONE = 'Another program deleted the bound Secret before the API server issued the token. Run the job again. A clean-up of Secrets in this namespace must spare the Secrets of jobs that still run.';
+function notFoundHint(what, { details }) {
+    const { resource, namespace = '' } = what;
+    if (resource === 'selfsubjectreviews')
+        return 'kubepass needs Kubernetes 1.28 or later.';
+    if (details?.kind === 'namespaces')
+        return `The namespace ${(0,base_quote/* quote */.hD)(namespace)} does not exist. Correct service_account, or create it with the label that puts it under the admission policies of deploy/base:\n${commandsForNamespace(namespace)}\ndocs/cluster.md lists what else it needs.`;
+    return resource === 'serviceaccounts/token' ? noTokenHint(what, details?.kind ?? '') : undefined;
+}
+/** @param missing the kind or the resource of the object that does not exist */
+function noTokenHint({ namespace = '', name = '' }, missing) {
+    if (missing === 'serviceaccounts')
+        return `The ServiceAccount ${(0,base_quote/* quote */.hD)(name)} does not exist in namespace ${(0,base_quote/* quote */.hD)(namespace)}. Correct service_account, or create it:\n  kubectl create serviceaccount -n ${namespace} ${name}`;
+    return /^secrets?$/i.test(missing) ? BOUND_SECRET_IS_GONE : undefined;
+}
+function conflictHint({ resource }) {
+    return resource === 'serviceaccounts/token' ? BOUND_SECRET_IS_GONE : undefined;
+}
+function unauthorizedHint(auth, now) {
+    return 'bearer' in auth ? unauthorizedTokenHint(auth.bearer, now) : unauthorizedCertificateHint(auth.certificate, now);
+}
+// The API server gives no reason for a 401, so the hint shows the token's own claims.
+function unauthorizedTokenHint(bearer, now) {
+    const claims = describeClaims(bearer, now);
+    if (claims === undefined)
+        return 'The token is not a JWT: is it complete, and meant for this cluster?';
+    const ofServiceAccount = jwt_jwtOf(bearer)?.claims['kubernetes.io'] !== undefined;
+    return (`The token's claims:\n${claims}\nIt is now ${(0,base_time/* isoTime */.Ly)(Math.floor(now))}. ` +
+        (ofServiceAccount
+            ? 'It is a ServiceAccount token: does it come from this cluster, and do the ServiceAccount and the bound object still exist? '
+            : "Compare this with the API server's --authentication-config, or with its --oidc flags: issuer, audiences, claim rules. ") +
+        "Only the API server's log has the reason.");
+}
+function unauthorizedCertificateHint(pem, now) {
+    return (`The client certificate:\n${certificateLines(pem)}\nIt is now ${(0,base_time/* isoTime */.Ly)(Math.floor(now))}. ` +
+        "Is it signed by the API server's --client-ca-file, for client authentication? A gateway that ends TLS does not pass it on.");
 }
 
 ;// CONCATENATED MODULE: ./src/kube/client.ts
@@ -7451,6 +7224,240 @@ async function warnOnce(run, text) {
 function userAgent(run) {
     const printable = (text) => text.replaceAll(/[^\w./@-]+/g, '_').slice(0, 100);
     return `kubepass/${version} (${run.platform}; run ${printable(run.id)}/${printable(run.attempt)}; ${printable(run.repository)})`;
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/end-access.ts
+
+/** Cuts the scan off from the API server, where it went through the API proxy. */
+function endAccess({ apiProxy, journal }) {
+    if (apiProxy === undefined || apiProxy.isClosed)
+        return;
+    apiProxy.close();
+    if (journal.state.apiAccess !== null)
+        journal.observe({ type: 'AccessEnded', access: apiProxy.access });
+}
+/** Says that the file of requests has a gap. */
+async function reportRequestLog(run) {
+    const problem = run.apiProxy?.logProblem;
+    if (problem !== undefined)
+        await warn(run, `The file that ${run.platform.nameOf('requests')} names lacks requests: ${problem}.`);
+}
+
+;// CONCATENATED MODULE: ./src/kube/refusal.ts
+
+
+
+/**
+ * A server that sends one of these statuses has not read the whole request, so it has forwarded nothing.
+ * https://www.rfc-editor.org/rfc/rfc6585#section-5
+ */
+const REQUEST_NOT_READ = [413, 414, 431];
+/**
+ * The error for a response that is no success: the API server's message, quoted, and a hint.
+ * @param action completes "asked to ...": `create a Secret in namespace "x"`
+ */
+function refusal_refusalOf(answer, action, auth) {
+    const kubeStatus = answer_statusOf(answer);
+    const hint = hint_hintFor(answer.request, { ...answer, kubeStatus }, auth);
+    if (kubeStatus === undefined) {
+        return new errors/* KubepassError */.v3('UNREACHABLE', `kubepass asked to ${action}, but a program that is not a Kubernetes API server answered ${answer.status} with ${answer.bodyKind}.`, { hint, noEffect: REQUEST_NOT_READ.includes(answer.status) && !answer.mayHaveActed });
+    }
+    return new errors/* KubepassError */.v3('REFUSED', `The API server refused to ${action}: ${answer.status}${quotedMessage(kubeStatus)}.`, {
+        hint,
+        noEffect: !answer.mayHaveActed,
+    });
+}
+function refusal_incompleteResponse(what) {
+    return new KubepassError('UNREACHABLE', `The answer reports success, but contains no ${what}.`, {
+        hint: 'Does a gateway before the API server rewrite answers?',
+    });
+}
+
+;// CONCATENATED MODULE: ./src/kube/self-subject-review.ts
+
+
+
+
+/**
+ * Sends a SelfSubjectReview with the token.
+ * @param newConnection whether to open a connection for this call alone
+ * @throws KubepassError REFUSED or UNREACHABLE when the server answers 404
+ */
+async function whoami(client, token, signal, newConnection = false) {
+    const auth = { bearer: token };
+    const answer = await client.call({ ...reviewBy(auth), newConnection }, signal);
+    if (answer.status === 404)
+        throw isFromApiServer(answer) ? noReview() : refusal_refusalOf(answer, 'review the token', auth);
+    return resultOf(answer);
+}
+/**
+ * Asks once who the job's own identity is to the API server.
+ * @returns undefined when there is no usable answer: only the evidence needs it
+ */
+async function reviewIssuer(client, auth, signal) {
+    const answer = await client.callOnce(reviewBy(auth), signal).catch(() => undefined);
+    const user = answer?.status === 201 ? answer.body?.status?.userInfo : undefined;
+    const username = user?.username;
+    // A foreign answer can have any form.
+    const [id] = [user?.extra?.['authentication.kubernetes.io/credential-id']].flat();
+    return isUsername(username) ? { username, credential_id: isCredentialIdOfIssuer(id) ? id : null } : undefined;
+}
+function reviewBy(auth) {
+    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
+    return { method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', auth, body };
+}
+function resultOf(answer) {
+    const { reason, message } = answer_statusOf(answer) ?? {};
+    const username = reviewedUser(answer);
+    if (username !== undefined)
+        return { is: 'accepted', username };
+    if (answer.status === 401 && reason === 'Unauthorized')
+        return { is: 'refused' };
+    // 403 means that the API server authenticated the token.
+    if (answer.status === 403 && reason === 'Forbidden' && !message?.includes('User "system:anonymous"'))
+        return { is: 'accepted', username: undefined };
+    return { is: 'unclear', status: answer.status };
+}
+/** The user in the review; undefined when the answer is none. */
+function reviewedUser({ status, body }) {
+    const username = status === 201 ? body?.status?.userInfo?.username : undefined;
+    return typeof username === 'string' ? username : undefined;
+}
+/** An API server answers 404 with a Status or a line of text. HTML and other JSON come from another program. */
+function isFromApiServer({ bodyKind }) {
+    return bodyKind === 'a Kubernetes Status' || bodyKind === 'plain text';
+}
+function noReview() {
+    return new errors/* KubepassError */.v3('REFUSED', 'The API server has no SelfSubjectReview API.', { hint: 'kubepass needs Kubernetes 1.28 or later.' });
+}
+
+;// CONCATENATED MODULE: ./src/kube/server-version.ts
+
+/**
+ * Asks once for the version of the API server.
+ * @returns undefined when there is no usable answer: only the evidence needs it
+ */
+async function serverVersion(client, auth, signal) {
+    const answer = await client.callOnce({ method: 'GET', path: '/version', auth }, signal).catch(() => undefined);
+    const version = answer?.status === 200 ? answer.body?.gitVersion : undefined;
+    return isGitVersion(version) ? version : undefined;
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/server-facts.ts
+
+
+
+
+
+
+
+/** Time limit for both answers. */
+const ANSWERS_MS = 2_000;
+/**
+ * Records facts that only the evidence needs: the user name of the job's own identity, and the version and the CA of the API server.
+ * The caller has finished the revocation, so that neither a scan nor a revocation waits for an answer. A failure changes nothing.
+ * @param isReachable whether the API server has just answered
+ */
+async function recordServerFacts(run, isReachable) {
+    const { journal, provenance, signal } = run;
+    // A report that an earlier process has written does not change any more.
+    if (provenance === 'derived' || signal.aborted || journal.state.reported)
+        return;
+    const { credentials, forgotten } = journal.state;
+    const wasIssued = credentials.some(hasToken) || forgotten.length > 0;
+    const auth = isReachable && wasIssued ? usableAuth(run) : undefined;
+    const deadline = deadlineAfter(ANSWERS_MS, signal);
+    try {
+        if (auth !== undefined && journal.state.issuer === null)
+            await recordIssuer(run, auth, deadline);
+        if (journal.state.apiServer === null)
+            await recordApiServer(run, auth, deadline);
+    }
+    catch {
+        // The fields stay null in the evidence, because a failure here must not change how the run ends.
+    }
+}
+/** Without an identity it records the CA alone, which needs no request. */
+async function recordApiServer({ client, journal }, auth, deadline) {
+    const version = auth === undefined ? undefined : await serverVersion(client, auth, deadline);
+    const caSha256 = client.caSha256();
+    if (version !== undefined || caSha256 !== undefined)
+        journal.observe({ type: 'ApiServerSeen', apiServer: { version: version ?? null, ca_sha256: caSha256 ?? null } });
+}
+/** The identity that requested the credential. If the token of that identity has expired, the identity of the latest request. */
+function usableAuth({ latestAuth, requestedBy }) {
+    const isExpired = requestedBy !== undefined && 'bearer' in requestedBy && validityProblem(requestedBy.bearer) !== undefined;
+    return isExpired ? latestAuth : (requestedBy ?? latestAuth);
+}
+/** Redacts the answer before the check of its form, because a gateway can return the token of the request. */
+async function recordIssuer({ client, journal, redactor, requestedBy }, auth, deadline) {
+    const answer = await reviewIssuer(client, auth, deadline);
+    if (answer === undefined)
+        return;
+    const username = redactor.redact(answer.username);
+    const id = auth === requestedBy ? answer.credential_id : ownIdLike(answer.credential_id, requestedBy);
+    const credential_id = id === null ? null : redactor.redact(id);
+    if (isUsername(username))
+        journal.observe({
+            type: 'IssuerSeen',
+            issuer: { username, credential_id: isCredentialIdOfIssuer(credential_id) ? credential_id : null },
+        });
+}
+/** The id of the token that requested the credential, if the API server makes ids from the claim `jti`. */
+function ownIdLike(id, requestedBy) {
+    if (requestedBy === undefined || !('bearer' in requestedBy) || id?.startsWith(credentialId('')) !== true)
+        return null;
+    const jti = jwt_jwtOf(requestedBy.bearer)?.claims['jti'];
+    return typeof jti === 'string' ? credentialId(jti) : null;
+}
+
+;// CONCATENATED MODULE: ./src/kube/revocation-proof.ts
+
+
+
+/** The API server may still accept a token in the moment of the deletion, and then caches that for 10 s. So the first poll waits. */
+const FIRST_POLL_MS = 250;
+const SHORTEST_WAIT_MS = 500;
+/** The API server caches an accepted token for 10 s. */
+const CACHE_EXPIRED_MS = 10_050;
+const PROOF_TIMEOUT_MS = 15_000;
+/**
+ * Uses the token until it is refused `samples` times in a row.
+ * @returns the result, after at most 15 s; a failed call and an abort of `signal` end the proof with the result so far
+ */
+async function prove(client, revoked, signal) {
+    const { token, deletedAt, samples, isHurried } = revoked;
+    const deadline = deadlineAfter(PROOF_TIMEOUT_MS, signal);
+    let result = { is: 'unclear' };
+    try {
+        await (0,promises_.setTimeout)(Math.max(0, deletedAt + FIRST_POLL_MS - Date.now()), undefined, { signal: deadline });
+        for (let refusals = 0, wait = 0;;) {
+            const review = await whoami(client, token, deadline, true);
+            refusals = review.is === 'refused' ? refusals + 1 : 0;
+            if (refusals === samples)
+                return { is: 'dead', proof: { samples, seconds: (Date.now() - deletedAt) / 1000 } };
+            result = { is: review.is === 'accepted' ? 'alive' : 'unclear' };
+            if (result.is === 'alive' && isHurried())
+                return result;
+            if (refusals > 0)
+                continue;
+            wait = nextWait(wait, Date.now() - deletedAt);
+            await (0,promises_.setTimeout)(wait, undefined, { signal: deadline });
+        }
+    }
+    catch {
+        return result;
+    }
+}
+/**
+ * Doubles the wait, because each accepted request looks like an attack to a monitor of the audit log. No wait is longer than the cache of
+ * the API server lasts.
+ * @param age ms since the deletion
+ */
+function nextWait(previous, age) {
+    const untilExpiry = CACHE_EXPIRED_MS - age;
+    const doubled = Math.max(SHORTEST_WAIT_MS, 2 * previous);
+    return untilExpiry > 0 ? Math.min(doubled, untilExpiry) : SHORTEST_WAIT_MS;
 }
 
 ;// CONCATENATED MODULE: ./src/lifecycle/prove.ts
@@ -8151,6 +8158,7 @@ async function cleanUp(run, postFollows) {
     const revocation = await revokeAll(run, () => viewOf(run, postFollows));
     await drained;
     await reportStopped(run, stopped);
+    await reportRequestLog(run);
     const { failure, isClean } = await removeAndProve(run, revocation, postFollows);
     if (run.provenance === 'owner' && !postFollows)
         await retryLateDeletions(run);

@@ -10,7 +10,7 @@ import type { ApiAccess } from '../rbac/used-access.ts'
 import type { Seal, SealedString } from '../redact/sealed-string.ts'
 import { makeServerCertificate } from './certificate.ts'
 import { type Refusal, refusalOfForm } from './check-request.ts'
-import type { Exchange } from './exchange.ts'
+import { Exchange } from './exchange.ts'
 import { forward, respond } from './forward.ts'
 import type { RequestLog } from './request-log.ts'
 import { RunCredential } from './run-credential.ts'
@@ -54,7 +54,7 @@ export class ApiProxy {
   readonly #sockets = new Set<Socket>()
   readonly #used = new UsedRequests()
   /** The exchanges under way. */
-  #open = 0
+  readonly #open = new Set<Exchange>()
   #unauthenticated = 0
   #ended: { readonly at: string; readonly streamsCut: number } | undefined
 
@@ -125,6 +125,11 @@ export class ApiProxy {
     }
   }
 
+  /** Why the file of requests lacks some; undefined if it has all, or there is none. */
+  get logProblem(): string | undefined {
+    return this.#settings.log?.problem
+  }
+
   get isClosed(): boolean {
     return this.#ended !== undefined
   }
@@ -132,10 +137,12 @@ export class ApiProxy {
   /** Ends the access: cuts all connections on both sides, and accepts none any more. */
   close(): void {
     if (this.#ended !== undefined) return
-    this.#ended = { at: new Date().toISOString(), streamsCut: this.#open }
+    this.#ended = { at: new Date().toISOString(), streamsCut: this.#open.size }
     this.#server.close()
     this.#upstream.close()
     for (const socket of this.#sockets) socket.destroy()
+    // Their own end comes later, after the record is read.
+    for (const exchange of this.#open) exchange.end()
     this.#settings.log?.close()
   }
 
@@ -149,12 +156,12 @@ export class ApiProxy {
       return respond(response, refusalResponse(refusal))
     }
     begin?.()
-    forward(this.#upstream, request, response, this.#exchange(request, attributes))
+    forward(this.#upstream, request, response, this.#begin(request, attributes))
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const { attributes, refusal } = this.#judge(request, true)
-    if (refusal === undefined) return tunnel(this.#upstream, request, { socket, head }, this.#exchange(request, attributes))
+    if (refusal === undefined) return tunnel(this.#upstream, request, { socket, head }, this.#begin(request, attributes))
     this.#refuse(request, attributes, refusal)
     socket.on('error', () => socket.destroy())
     socket.end(responseBytes(refusalResponse(refusal)))
@@ -176,29 +183,18 @@ export class ApiProxy {
     if (status === 401) this.#unauthenticated += 1
     else {
       this.#used.add(attributes, true, status)
-      this.#settings.log?.write(request, attributes, { status, refused: reason, startedAt: Date.now(), bytesToServer: 0, bytesToScan: 0 })
+      this.#settings.log?.write({ request, attributes, status, startedAt: Date.now(), bytesToServer: 0, bytesToScan: 0 }, reason)
     }
   }
 
-  #exchange(request: IncomingMessage, attributes: RequestAttributes): Exchange {
-    const startedAt = Date.now()
-    let status: number | undefined
-    let isOver = false
-    this.#open += 1
-    return {
-      begun: (given) => {
-        if (status !== undefined) return
-        status = given
-        this.#used.add(attributes, false, status)
-      },
-      ended: (bytesToServer, bytesToScan) => {
-        if (isOver) return
-        isOver = true
-        this.#open -= 1
-        if (status === undefined) this.#used.add(attributes, false, undefined)
-        this.#settings.log?.write(request, attributes, { status, refused: undefined, startedAt, bytesToServer, bytesToScan })
-      },
-    }
+  #begin(request: IncomingMessage, attributes: RequestAttributes): Exchange {
+    const exchange = new Exchange(request, attributes, (ended) => {
+      if (!this.#open.delete(ended)) return
+      this.#used.add(attributes, false, ended.status)
+      this.#settings.log?.write(ended, undefined)
+    })
+    this.#open.add(exchange)
+    return exchange
   }
 }
 

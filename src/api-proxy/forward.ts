@@ -10,14 +10,13 @@ import type { Upstream } from './upstream.ts'
 
 /** Sends the request to the API server, and the response to the scan. Both stream, and each side waits for a slow reader. */
 export function forward(upstream: Upstream, incoming: IncomingMessage, outgoing: ServerResponse, exchange: Exchange): void {
-  const sizes = { toServer: 0, toScan: 0 }
   const withBody = hasBody(incoming.headers)
   let request: ClientRequest | undefined
-  if (withBody) incoming.on('data', (piece: Buffer) => (sizes.toServer += piece.length))
+  if (withBody) incoming.on('data', (piece: Buffer) => (exchange.bytesToServer += piece.length))
   outgoing.on('close', () => {
     // After a complete response the connection stays open for the next request.
     if (!outgoing.writableFinished) request?.destroy()
-    exchange.ended(sizes.toServer, sizes.toScan)
+    exchange.end()
   })
   send()
 
@@ -43,10 +42,10 @@ export function forward(upstream: Upstream, incoming: IncomingMessage, outgoing:
 
   function passOn(response: IncomingMessage): void {
     const status = response.statusCode ?? 502
-    exchange.begun(status)
+    exchange.status = status
     outgoing.sendDate = false
     outgoing.writeHead(status, downstreamHeaders(response))
-    response.on('data', (piece: Buffer) => (sizes.toScan += piece.length))
+    response.on('data', (piece: Buffer) => (exchange.bytesToScan += piece.length))
     response.on('end', () => {
       if (response.rawTrailers.length > 0) outgoing.addTrailers(pairs(response.rawTrailers))
     })
@@ -66,7 +65,7 @@ export function forward(upstream: Upstream, incoming: IncomingMessage, outgoing:
     incoming.resume()
     if (outgoing.headersSent) return void outgoing.destroy()
     const response = upstreamFailure(reasonOf(error))
-    exchange.begun(response.status)
+    exchange.status = response.status
     respond(outgoing, response)
   }
 }

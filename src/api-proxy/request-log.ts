@@ -1,7 +1,7 @@
-import { closeSync, constants, openSync, writeSync } from 'node:fs'
-import type { IncomingMessage } from 'node:http'
-import type { RequestAttributes } from '../rbac/request-attributes.ts'
+import { closeSync, constants, openSync, writeFileSync } from 'node:fs'
+import { errnoOf } from '../base/errors.ts'
 import { replaceFile } from '../system/files.ts'
+import type { Exchange } from './exchange.ts'
 import { recordOf } from './used-requests.ts'
 
 const { O_APPEND, O_NOFOLLOW, O_WRONLY } = constants
@@ -11,16 +11,7 @@ const BATCH_MS = 1_000
 const MAX_BYTES = 256 * 1024 * 1024
 const LONGEST_TEXT = 2_000
 
-export interface RequestOutcome {
-  /** Undefined where no response came. */
-  readonly status: number | undefined
-  /** Why kubepass refused the request. */
-  readonly refused: string | undefined
-  /** ms since 1970 */
-  readonly startedAt: number
-  readonly bytesToServer: number
-  readonly bytesToScan: number
-}
+type LoggedExchange = Omit<Exchange, 'end'>
 
 /** Writes one JSON line for each request of the scan, in batches. It stops at a size that no reader wants. */
 export class RequestLog {
@@ -29,8 +20,8 @@ export class RequestLog {
   #waiting = ''
   #written = 0
   #timer: NodeJS.Timeout | undefined
-  /** Set when a write failed, or the file is full: the record then has a gap. */
-  problem: string | undefined
+  #problem: string | undefined
+  #isClosed = false
 
   private constructor(file: number, redact: (text: string) => string) {
     this.#file = file
@@ -43,41 +34,51 @@ export class RequestLog {
     return new RequestLog(openSync(path, O_WRONLY | O_APPEND | O_NOFOLLOW), redact)
   }
 
-  write(request: IncomingMessage, attributes: RequestAttributes, outcome: RequestOutcome): void {
-    if (this.problem !== undefined) return
-    this.#waiting += `${JSON.stringify(lineOf(request, attributes, outcome))}\n`
+  /** Why the file lacks requests; undefined if it has all. */
+  get problem(): string | undefined {
+    return this.#problem
+  }
+
+  /** @param refused why kubepass refused the request; undefined if it did not */
+  write(exchange: LoggedExchange, refused: string | undefined): void {
+    if (this.#isClosed || this.#problem !== undefined) return
+    this.#waiting += `${JSON.stringify(lineOf(exchange, refused))}\n`
     if (this.#waiting.length >= BATCH_BYTES) this.#flush()
     else this.#timer ??= setTimeout(() => this.#flush(), BATCH_MS).unref()
   }
 
   close(): void {
     this.#flush()
+    this.#isClosed = true
     closeSync(this.#file)
-    this.problem ??= ''
   }
 
   #flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (this.problem !== undefined || this.#waiting === '') return
+    if (this.#problem !== undefined || this.#waiting === '') return
     const bytes = Buffer.from(this.#redact(this.#waiting))
     this.#waiting = ''
     try {
-      if (this.#written + bytes.length > MAX_BYTES) this.problem = `it has ${this.#written} bytes`
-      else this.#written += writeSync(this.#file, bytes)
+      if (this.#written + bytes.length > MAX_BYTES) this.#problem = `it has reached its limit of ${MAX_BYTES / 1024 / 1024} MiB`
+      else writeFileSync(this.#file, bytes)
+      this.#written += bytes.length
     } catch (error) {
-      this.problem = String((error as NodeJS.ErrnoException).code)
+      this.#problem = errnoOf(error) || 'unknown reason'
     }
   }
 }
 
-function lineOf({ headers, method = '', url = '' }: IncomingMessage, request: RequestAttributes, outcome: RequestOutcome): object {
-  const { bytesToScan, bytesToServer, refused, startedAt, status } = outcome
+function lineOf(
+  { request, attributes, status, startedAt, bytesToServer, bytesToScan }: LoggedExchange,
+  refused: string | undefined,
+): object {
+  const { headers, method = '', url = '' } = request
   return {
     at: new Date(startedAt).toISOString(),
     method,
     target: withoutCommand(url).slice(0, LONGEST_TEXT),
-    ...recordOf(request),
+    ...recordOf(attributes),
     status: status ?? null,
     refused: refused ?? null,
     ms: Date.now() - startedAt,

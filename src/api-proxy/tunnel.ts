@@ -18,19 +18,18 @@ export interface UpgradingSocket {
  * response goes to the scan, and the connection ends.
  */
 export function tunnel(upstream: Upstream, incoming: IncomingMessage, { socket, head }: UpgradingSocket, exchange: Exchange): void {
-  const sizes = { toServer: 0, toScan: 0 }
   const request = upstream.open(incoming, true)
   socket.on('error', () => socket.destroy())
   socket.on('close', () => {
     request?.destroy()
-    exchange.ended(sizes.toServer, sizes.toScan)
+    exchange.end()
   })
   if (request === undefined) return void socket.destroy()
   request.on('upgrade', (response, server: Duplex, serverHead: Buffer) => {
-    exchange.begun(101)
+    exchange.status = 101
     socket.write(responseHead(101, response.rawHeaders))
-    socket.on('data', (piece: Buffer) => (sizes.toServer += piece.length))
-    server.on('data', (piece: Buffer) => (sizes.toScan += piece.length))
+    socket.on('data', (piece: Buffer) => (exchange.bytesToServer += piece.length))
+    server.on('data', (piece: Buffer) => (exchange.bytesToScan += piece.length))
     server.on('error', () => server.destroy())
     server.on('close', () => socket.destroySoon())
     socket.on('close', () => server.destroy())
@@ -41,7 +40,7 @@ export function tunnel(upstream: Upstream, incoming: IncomingMessage, { socket, 
   })
   request.on('response', (response) => {
     const status = response.statusCode ?? 502
-    exchange.begun(status)
+    exchange.status = status
     socket.write(responseHead(status, [...downstreamHeaders(response), 'Connection', 'close']))
     response.on('error', () => socket.destroy())
     response.pipe(socket)
@@ -49,7 +48,7 @@ export function tunnel(upstream: Upstream, incoming: IncomingMessage, { socket, 
   request.on('error', (error) => {
     if (socket.destroyed) return
     const failure = upstreamFailure(reasonOf(error))
-    exchange.begun(failure.status)
+    exchange.status = failure.status
     socket.end(responseBytes(failure))
   })
   request.end()

@@ -84,9 +84,8 @@ async function acquireAndUse(run: Run, beforeScan: AbortSignal, pipes: NamedPipe
   if (options.command !== undefined) pipes.whyNot = makeNamedPipes(directory)
   run.programReading = recordScriptDigest(run)
   const proxyStart = startApiProxy(run)
-  // If the request for the token fails, that error is the result.
-  proxyStart.catch(() => undefined)
-  const credential = await acquiring
+  // If both fail, the error of the request is the result. The cleanup must find a proxy that has started.
+  const credential = await acquiring.finally(() => proxyStart.catch(() => undefined))
   const { namespace, name } = options.serviceAccount
   platform.log.info(`Issued a credential for ${quote(`${namespace}/${name}`)} until ${isoTime(credential.expiresAt)}.`)
   const isAccepted = await verify(run, credential, beforeScan)

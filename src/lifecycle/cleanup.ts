@@ -4,7 +4,7 @@ import { isProven } from '../state/credential-state.ts'
 import { toEvidence, type Evidence } from '../state/evidence.ts'
 import { credentialOutcome } from '../state/evidence-text.ts'
 import { whenToProve, type CleanupView } from './cleanup-plan.ts'
-import { endAccess } from './end-access.ts'
+import { endAccess, reportRequestLog } from './end-access.ts'
 import { recordServerFacts } from './server-facts.ts'
 import { proveEnd } from './prove.ts'
 import { removeFiles } from './remove-files.ts'
@@ -36,6 +36,7 @@ export async function cleanUp(run: Run, postFollows: boolean): Promise<KubepassE
   const revocation = await revokeAll(run, () => viewOf(run, postFollows))
   await drained
   await reportStopped(run, stopped)
+  await reportRequestLog(run)
   const { failure, isClean } = await removeAndProve(run, revocation, postFollows)
   if (run.provenance === 'owner' && !postFollows) await retryLateDeletions(run)
   run.client.close()

@@ -1,6 +1,7 @@
+import { setImmediate } from 'node:timers/promises'
 import { ApiProxy } from '../api-proxy/api-proxy.ts'
 import { RequestLog } from '../api-proxy/request-log.ts'
-import { KubepassError } from '../base/errors.ts'
+import { errnoOf, KubepassError } from '../base/errors.ts'
 import { isoTime } from '../base/time.ts'
 import { wantsProxy } from '../config/delivery.ts'
 import type { Options } from '../config/options.ts'
@@ -18,8 +19,10 @@ const CERTIFICATE_RESERVE_MS = 3_600_000
 
 /** Starts the API proxy if the scan is to use it. Without a token it passes nothing on. */
 export async function startApiProxy(run: Run): Promise<void> {
-  const { options, platform, redactor, seal } = run
+  const { options, platform, seal } = run
   if (!wantsProxy(options)) return
+  // The first request to the API server leaves before this process makes a key.
+  await setImmediate()
   const { allow, maxScan, requests, server } = options
   run.apiProxy = await ApiProxy.start({
     server,
@@ -27,8 +30,18 @@ export async function startApiProxy(run: Run): Promise<void> {
     allow,
     validUntil: Date.now() + options.deadline + maxScan * 1000 + CERTIFICATE_RESERVE_MS,
     seal,
-    log: requests === undefined ? undefined : RequestLog.open(requests, (text) => redactor.redact(text)),
+    log: requests === undefined ? undefined : openRequestLog(run, requests),
   })
+}
+
+function openRequestLog({ platform, redactor }: Run, path: string): RequestLog {
+  try {
+    return RequestLog.open(path, (text) => redactor.redact(text))
+  } catch (cause) {
+    throw new KubepassError('INPUT', `The file that ${platform.nameOf('requests')} names cannot be written (${errnoOf(cause)}).`, {
+      hint: 'Is the disk full? Name a file in a folder of this user.',
+    })
+  }
 }
 
 /**

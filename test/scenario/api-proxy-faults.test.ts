@@ -20,7 +20,8 @@ const FAULTS: Record<string, [fault: Disturbance, reason: RegExp]> = {
 }
 
 onGithub('an API server that does not answer as it should gives the scan a Status, and the run ends in order', async (fixture) => {
-  const { access, finish } = await startWaitingScan(fixture)
+  const evidence = join(fixture.job.workspace, 'evidence.json')
+  const { access, finish } = await startWaitingScan(fixture, { evidence })
   for (const [name, [fault, reason]] of Object.entries(FAULTS)) {
     const stop = fixture.proxy.on({ path: PATH }, () => fault)
     const { status, body } = await send(access, target)
@@ -37,6 +38,10 @@ onGithub('an API server that does not answer as it should gives the scan a Statu
   const hanging = send(access, target).catch((error: unknown) => String(error))
   expect((await finish()).code).toBe(0)
   expect(await hanging).toMatch(/ECONNRESET|socket hang up/)
+  const statuses = { 502: Object.keys(FAULTS).length, 200: 1 }
+  expect(JSON.parse(readFileSync(evidence, 'utf8'))).toMatchObject({
+    api_access: { requests: 6, streams_cut: 1, uses: [{ verb: 'get', name: 'kubepass', count: 6, statuses }] },
+  })
 })
 
 onGithub('a connection that the API server closed while it was idle does not fail the next request', async (fixture) => {

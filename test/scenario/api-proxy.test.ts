@@ -188,7 +188,8 @@ onGithub(
   async (fixture) => {
     const { info, job, proxy } = fixture
     const evidence = join(job.workspace, 'evidence.json')
-    const { access, finish } = await startWaitingScan(fixture, { evidence })
+    const requests = join(job.workspace, 'requests.jsonl')
+    const { access, finish } = await startWaitingScan(fixture, { evidence, requests })
     const env = { KUBECONFIG: access.kubeconfig, HOME: job.home, PATH: process.env['PATH'] }
     const watch = spawn(info.kubectl, ['get', 'configmaps', '-A', '--watch', '-o', 'name'], { env, stdio: 'pipe' })
     await once(watch.stdout, 'data')
@@ -201,6 +202,9 @@ onGithub(
     await Promise.all([ended, idleEnded])
     const record = apiAccessIn(evidence)
     expect(record?.streams_cut).toBe(1)
+    expect(record?.uses).toContainEqual(expect.objectContaining({ verb: 'watch', resource: 'configmaps', refused_by: null, count: 1 }))
+    const lines = readFileSync(requests, 'utf8').trimEnd().split('\n')
+    expect(lines.filter((line) => line.includes('"verb":"watch"'))).toHaveLength(1)
     const endedAt = Date.parse(record?.ended_at ?? '')
     expect(endedAt).toBeLessThanOrEqual(Date.parse((JSON.parse(readFileSync(evidence, 'utf8')) as { revoked: { at: string } }).revoked.at))
     await expect(send(access, '/version')).rejects.toThrow(/ECONNREFUSED/)
