@@ -1900,7 +1900,7 @@ function refusalOfBody({ headers, method, rawHeaders }) {
     if (encoding !== undefined && (encoding !== 'chunked' || codings > 1))
         return invalid('the only transfer encoding is "chunked"');
     const mayHaveBody = method !== 'GET' && method !== 'HEAD';
-    return mayHaveBody || !hasBody(headers) ? undefined : invalid('a GET has no body');
+    return mayHaveBody || !hasBody(headers) ? undefined : invalid(`a ${method} has no body`);
 }
 function hasBody(headers) {
     return headers['transfer-encoding'] !== undefined || !['0', undefined].includes(headers['content-length']);
@@ -2034,7 +2034,6 @@ const PASSED = new Set([
     'if-none-match',
     'kubectl-command',
     'kubectl-session',
-    'trailer',
     'transfer-encoding',
     'user-agent',
 ]);
@@ -2046,7 +2045,7 @@ const PASSED_IN_UPGRADE = new Set([
     'x-stream-protocol-version',
 ]);
 /** They belong to one connection. https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1 */
-const OF_CONNECTION = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
+const OF_CONNECTION = new Set(['connection', 'keep-alive', 'proxy-connection', 'trailer', 'transfer-encoding', 'upgrade']);
 /**
  * The headers of the request to the API server, names and values in turn.
  * @param bearer of the run, in place of the credential of the scan
@@ -2071,6 +2070,10 @@ function lengthOf({ headers, method = '' }) {
     const isKnown = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
     return isKnown || !['POST', 'PUT', 'PATCH'].includes(method) ? [] : ['Content-Length', '0'];
 }
+/** Whether the number is the status of a final response. */
+function isUsable({ statusCode = 0 }) {
+    return statusCode >= 200 && statusCode <= 599;
+}
 /** The headers of the response to the scan. */
 function downstreamHeaders({ rawHeaders }) {
     return rawHeaders.filter((_, index) => !OF_CONNECTION.has((rawHeaders[index - (index % 2)] ?? '').toLowerCase()));
@@ -2087,6 +2090,11 @@ function refusalResponse({ status, reason }) {
 /** The API server could not be reached, or the proxy cannot use its response. */
 function upstreamFailure(reason) {
     return statusResponse(502, 'ServiceUnavailable', `kubepass got no response from the API server: ${reason}`);
+}
+/** Clients of Kubernetes wait, and send the request again. */
+function tooManyRequests(limit) {
+    const { headers, ...response } = statusResponse(429, 'TooManyRequests', `kubepass has ${limit} requests of the scan under way: try again later`);
+    return { ...response, headers: { ...headers, 'retry-after': '1' } };
 }
 function statusResponse(status, reason, message) {
     const body = JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code: status });
@@ -2112,6 +2120,7 @@ function responseHead(status, rawHeaders) {
 /** Sends the request to the API server, and the response to the scan. Both stream, and each side waits for a slow reader. */
 function forward(upstream, incoming, outgoing, exchange) {
     const withBody = hasBody(incoming.headers);
+    const isRead = incoming.method === 'GET' || incoming.method === 'HEAD';
     let request;
     if (withBody)
         incoming.on('data', (piece) => (exchange.bytesToServer += piece.length));
@@ -2127,29 +2136,40 @@ function forward(upstream, incoming, outgoing, exchange) {
         if (opened === undefined)
             return void outgoing.destroy();
         request = opened;
-        opened.on('response', passOn);
+        opened.on('response', (response) => {
+            // Node.js throws for a status or a header that it would not send itself.
+            try {
+                passOn(response);
+            }
+            catch (error) {
+                response.destroy();
+                fail(error instanceof Error ? error : new http/* InvalidResponse */.h5('it cannot be passed on'));
+            }
+        });
         // Without this listener, Node.js closes the connection and emits no event.
         opened.on('upgrade', (_response, socket) => {
             socket.destroy();
             fail(new http/* InvalidResponse */.h5('it changed the protocol, which the scan did not ask for'));
         });
         opened.on('error', (error) => {
-            // The API server may have closed a connection that was idle. As no response has begun, the request can be sent again.
-            if (opened.reusedSocket && !withBody && !outgoing.headersSent && isClosedConnection(error))
+            // The API server may have closed a connection that was idle. A request that changes nothing can be sent again.
+            if (opened.reusedSocket && isRead && !outgoing.headersSent && isClosedConnection(error))
                 send();
             else
                 fail(error);
         });
-        if (!withBody)
-            return void opened.end();
-        incoming.on('end', () => opened.addTrailers(pairs(incoming.rawTrailers)));
-        incoming.pipe(opened);
+        if (withBody)
+            incoming.pipe(opened);
+        else
+            opened.end();
     }
     function passOn(response) {
-        const status = response.statusCode ?? 502;
-        exchange.status = status;
+        const { statusCode: status = 0 } = response;
+        if (!isUsable(response))
+            throw new http/* InvalidResponse */.h5(`it has the status ${status}`);
         outgoing.sendDate = false;
         outgoing.writeHead(status, downstreamHeaders(response));
+        exchange.status = status;
         response.on('data', (piece) => (exchange.bytesToScan += piece.length));
         response.on('end', () => {
             if (response.rawTrailers.length > 0)
@@ -2209,7 +2229,7 @@ function tunnel(upstream, incoming, { socket, head }, exchange) {
         return void socket.destroy();
     request.on('upgrade', (response, server, serverHead) => {
         exchange.status = 101;
-        socket.write(responseHead(101, response.rawHeaders));
+        socket.write(responseHead(101, response.rawHeaders), 'latin1');
         socket.on('data', (piece) => (exchange.bytesToServer += piece.length));
         server.on('data', (piece) => (exchange.bytesToScan += piece.length));
         server.on('error', () => server.destroy());
@@ -2223,13 +2243,17 @@ function tunnel(upstream, incoming, { socket, head }, exchange) {
         server.pipe(socket);
     });
     request.on('response', (response) => {
-        const status = response.statusCode ?? 502;
-        exchange.status = status;
-        socket.write(responseHead(status, [...downstreamHeaders(response), 'Connection', 'close']));
+        if (!isUsable(response))
+            return void socket.destroy();
+        exchange.status = response.statusCode;
+        socket.write(responseHead(response.statusCode ?? 0, [...downstreamHeaders(response), 'Connection', 'close']), 'latin1');
         response.on('error', () => socket.destroy());
         response.pipe(socket);
     });
     request.on('error', (error) => {
+        // A second response would be read as a part of the first one.
+        if (exchange.status !== undefined)
+            return void socket.destroy();
         if (socket.destroyed)
             return;
         const failure = upstreamFailure((0,retry/* reasonOf */.A3)(error));
@@ -2284,48 +2308,73 @@ class Upstream {
 }
 
 ;// CONCATENATED MODULE: ./src/api-proxy/used-requests.ts
-/** More distinct requests than people read. The others are counted. */
-const MAX_USES = 10_000;
+/** More distinct requests than people read; the others are counted. The refused ones cannot push the others out. */
+const MAX_PASSED = 4_500;
+const MAX_REFUSED = 1_000;
 /** Kubernetes has no longer names. */
 const LONGEST_NAME = 253;
-const FORBIDDEN = 403;
+const FORBIDDEN = '403';
 /** Counts the distinct requests of the scan. */
 class UsedRequests {
-    #uses = new Map();
+    #passed = new Map();
+    #refused = new Map();
     /** Requests that the list does not have. */
     notListed = 0;
     total = 0;
-    /** @param status of the response; undefined where there was none */
-    add(request, refusedByKubepass, status) {
-        this.total += 1;
-        const refusedBy = refusedByKubepass ? 'kubepass' : status === FORBIDDEN ? 'api-server' : null;
-        const record = recordOf(request);
-        // A line feed is in no part, because the proxy refuses control characters.
-        const key = [refusedBy, ...Object.values(record)].join('\n');
-        const now = Date.now();
-        let use = this.#uses.get(key);
-        if (use === undefined) {
-            if (this.#uses.size >= MAX_USES)
-                return void (this.notListed += 1);
-            use = { request: record, refusedBy, statuses: new Map(), firstAt: now, lastAt: now, count: 0 };
-            this.#uses.set(key, use);
-        }
-        use.count += 1;
-        use.lastAt = now;
-        if (status !== undefined)
-            use.statuses.set(status, (use.statuses.get(status) ?? 0) + 1);
+    /** A request that kubepass refuses. */
+    addRefused(request, status) {
+        const use = this.#count(this.#refused, MAX_REFUSED, request);
+        if (use !== undefined)
+            countStatus(use, status);
+    }
+    /** @returns a function that takes the status of the response, or undefined where there was none */
+    begin(request) {
+        const use = this.#count(this.#passed, MAX_PASSED, request);
+        return (status) => {
+            if (use !== undefined && status !== undefined)
+                countStatus(use, status);
+        };
     }
     /** The most frequent first. */
     list() {
-        return [...this.#uses.values()].toSorted((one, other) => other.count - one.count).map(toUsedAccess);
+        const refused = [...this.#refused.values()].map((use) => toUsedAccess(use, 'kubepass'));
+        return [...[...this.#passed.values()].flatMap(splitByAnswer), ...refused].toSorted((one, other) => other.count - one.count);
+    }
+    #count(uses, most, request) {
+        this.total += 1;
+        const record = recordOf(request);
+        const key = JSON.stringify(Object.values(record));
+        const known = uses.get(key);
+        if (known === undefined && uses.size >= most) {
+            this.notListed += 1;
+            return undefined;
+        }
+        const now = Date.now();
+        const use = known ?? { request: record, statuses: {}, firstAt: now, lastAt: now, count: 0 };
+        uses.set(key, use);
+        use.count += 1;
+        use.lastAt = now;
+        return use;
     }
 }
-function toUsedAccess({ request, refusedBy, statuses, firstAt, lastAt, count }) {
+function countStatus({ statuses }, status) {
+    statuses[status] = (statuses[status] ?? 0) + 1;
+}
+/** RBAC can change during a scan, so the API server may allow a request and refuse it later. */
+function splitByAnswer(use) {
+    const { [FORBIDDEN]: refused = 0, ...statuses } = use.statuses;
+    const passed = use.count - refused;
+    return [
+        ...(passed > 0 ? [toUsedAccess({ ...use, statuses, count: passed }, null)] : []),
+        ...(refused > 0 ? [toUsedAccess({ ...use, statuses: { [FORBIDDEN]: refused }, count: refused }, 'api-server')] : []),
+    ];
+}
+function toUsedAccess({ request, statuses, firstAt, lastAt, count }, refusedBy) {
     return {
         ...request,
         refused_by: refusedBy,
         count,
-        statuses: Object.fromEntries(statuses),
+        statuses: { ...statuses },
         first_at: new Date(firstAt).toISOString(),
         last_at: new Date(lastAt).toISOString(),
     };
@@ -2365,6 +2414,8 @@ function bounded(text) {
 
 /** A scan can open as many. kubepass itself must still be able to open files and connections. */
 const MAX_CONNECTIONS = 512;
+/** One connection can carry many requests at a time, each of which takes a connection to the API server. */
+const MAX_EXCHANGES = 512;
 /** A client under load can take seconds for a handshake. */
 const HANDSHAKE_TIMEOUT_MS = 30_000;
 /** Time for the headers of one request. */
@@ -2480,42 +2531,47 @@ class ApiProxy {
             this.#refuse(request, attributes, refusal);
             return respond(response, refusalResponse(refusal));
         }
+        if (this.#open.size >= MAX_EXCHANGES)
+            return respond(response, tooManyRequests(MAX_EXCHANGES));
         begin?.();
         forward(this.#upstream, request, response, this.#begin(request, attributes));
     }
     #upgrade(request, socket, head) {
         const { attributes, refusal } = this.#judge(request, true);
-        if (refusal === undefined)
+        const isFull = this.#open.size >= MAX_EXCHANGES;
+        if (refusal === undefined && !isFull)
             return tunnel(this.#upstream, request, { socket, head }, this.#begin(request, attributes));
-        this.#refuse(request, attributes, refusal);
+        if (refusal !== undefined)
+            this.#refuse(request, attributes, refusal);
         socket.on('error', () => socket.destroy());
-        socket.end(responseBytes(refusalResponse(refusal)));
+        socket.end(responseBytes(refusal === undefined ? tooManyRequests(MAX_EXCHANGES) : refusalResponse(refusal)));
     }
     #judge(request, isUpgrade) {
         const { method = '', url = '' } = request;
         if (!this.#runCredential.isIn(request))
-            return { attributes: unread(request), refusal: { status: 401, reason: 'it has not the credential of this run' } };
+            return { attributes: unread(request), refusal: { status: 401, reason: 'it does not have the credential of this run' } };
         const wrongForm = refusalOfForm(request, isUpgrade);
         if (wrongForm !== undefined)
             return { attributes: unread(request), refusal: wrongForm };
         const attributes = (0,request_attributes/* requestAttributes */.j)(method, url);
         const { allow } = this.#settings;
-        const reason = alwaysRefused(attributes, allow) ?? (0,rbac_allow/* refusalOf */.Of)(allow, attributes);
+        const reason = alwaysRefused(attributes, allow) ?? (0,rbac_allow/* refusalOf */.Of)(allow, attributes, isUpgrade);
         return { attributes, refusal: reason === undefined ? undefined : { status: 403, reason } };
     }
     #refuse(request, attributes, { status, reason }) {
         if (status === 401)
             this.#unauthenticated += 1;
         else {
-            this.#used.add(attributes, true, status);
+            this.#used.addRefused(attributes, status);
             this.#settings.log?.write({ request, attributes, status, startedAt: Date.now(), bytesToServer: 0, bytesToScan: 0 }, reason);
         }
     }
     #begin(request, attributes) {
+        const end = this.#used.begin(attributes);
         const exchange = new Exchange(request, attributes, (ended) => {
             if (!this.#open.delete(ended))
                 return;
-            this.#used.add(attributes, false, ended.status);
+            end(ended.status);
             this.#settings.log?.write(ended, undefined);
         });
         this.#open.add(exchange);
@@ -2708,7 +2764,8 @@ function withheldFromClients(env, scanEnv) {
  * @param env of the scan
  */
 function withoutProxyForLoopback(env) {
-    const extended = (value = '') => `${value === '' ? '' : `${value},`}127.0.0.1,localhost`;
+    // Clients know the asterisk only as the whole value.
+    const extended = (value = '') => (value.trim() === '*' ? value : `${value === '' ? '' : `${value},`}127.0.0.1,localhost`);
     const { NO_PROXY, no_proxy } = env;
     return { NO_PROXY: extended(NO_PROXY ?? no_proxy), no_proxy: extended(no_proxy ?? NO_PROXY) };
 }
@@ -3556,8 +3613,8 @@ const LATE_TRY_MS = 2_000;
 /** The wait after the first failed try, as a fraction of the credential's life. */
 const FIRST_RETRY_FRACTION = 0.02;
 const MAX_RETRY_WAIT_MS = 60_000;
-/** No client of the API proxy holds a replaced token, but a request with it may still be on its way to the API server. */
-const IN_FLIGHT_S = 5;
+/** No client of the API proxy holds a replaced token, but a request with it may still wait for its connection to the API server. */
+const IN_FLIGHT_S = 30;
 /**
  * Renews the credential of the scan before it expires, from now on.
  * @param due the time of the first renewal, ms since 1970
@@ -3833,10 +3890,14 @@ function scanFailure({ exit_code: code, signal }, accepted, nameOfAccepted) {
     return `The scan ${how}, which is not among ${nameOfAccepted} (${accepted.join(',')}).${question}`;
 }
 /**
- * The possible causes when a scan fails that sent no request to the API proxy.
+ * The possible causes when a scan fails, and no request of it came to the API proxy.
+ * @param unauthenticated requests without the credential of the run
  * @param nameOfDelivery the platform's spelling of the input delivery
  */
-function unreachedProxy(url, nameOfDelivery) {
+function unreachedProxy(url, unauthenticated, nameOfDelivery) {
+    if (unauthenticated > 0)
+        return (`The scan sent no request with its credential to the API proxy at ${new URL(url).host}; ${unauthenticated} came without it. ` +
+            'Does the scan use another kubeconfig or token than the one that KUBECONFIG names?');
     return (`The scan sent no request to the API proxy at ${new URL(url).host}. If it should have: it may run in a container with a network of its own ` +
         "or on a remote Docker daemon, or its client ignores NO_PROXY behind an HTTP proxy, as Python's kubernetes client 34.1 and 35.0 does. " +
         `Set ${nameOfDelivery} to kubeconfig, or give a container of a local daemon --network host.`);
@@ -3904,6 +3965,9 @@ async function runCommand(context) {
         failure = await endAfter(run, failure);
     await run.programReading;
     await (0,report/* report */.z)(run, begun, platform.hasPost);
+    const unreached = (0,errors/* codeOf */.$N)(failure) === 'TIMEOUT' ? causeOfNoRequest(run) : undefined;
+    if (unreached !== undefined)
+        await platform.log.warn(unreached);
     if (failure !== undefined)
         throw failure;
     await reportScanFailure(run, exitCode);
@@ -3959,15 +4023,23 @@ async function endAfter(run, failure) {
     return error;
 }
 /** Says as the last line of a job why its exit code fails the job. In a terminal it only says what the exit code does not tell. */
-async function reportScanFailure({ apiProxy, journal, options, platform }, exitCode) {
+async function reportScanFailure(run, exitCode) {
+    const { journal, options, platform } = run;
     const { used } = (0,evidence/* toEvidence */.z)(journal.state);
     if (exitCode === 0 || used === null)
         return;
-    const unreached = apiProxy?.access.requests === 0 ? unreachedProxy(apiProxy.url, platform.nameOf('delivery')) : undefined;
+    const unreached = causeOfNoRequest(run);
     if (!platform.isCI)
         return unreached === undefined ? undefined : platform.log.warn(unreached);
     const failure = scanFailure(used, options.acceptExitCodes, platform.nameOf('accept_exit_codes'));
     await platform.log.error(unreached === undefined ? failure : `${failure} ${unreached}`);
+}
+/** @returns undefined if the scan sent a request to the API proxy, or had the token */
+function causeOfNoRequest({ apiProxy, platform }) {
+    const { requests, unauthenticated } = apiProxy?.access ?? {};
+    return apiProxy === undefined || requests !== 0
+        ? undefined
+        : unreachedProxy(apiProxy.url, unauthenticated ?? 0, platform.nameOf('delivery'));
 }
 async function untilAborted(signal) {
     if (!signal.aborted)
@@ -4003,7 +4075,7 @@ const FIELDS = {
     },
     resourceNames: { form: /^[^/%]+$/, words: 'the name of an object' },
     verbs: { form: /^(\*|[a-z]+)$/, words: '"*" or a verb in lower case, such as get' },
-    nonResourceURLs: { form: /^(\*|\/[^*]*\*?)$/, words: '"*", a path such as /metrics, or the begin of one: /logs/*' },
+    nonResourceURLs: { form: /^(\*|\/[^*]*\*?)$/, words: '"*", a path such as /metrics, or the start of one: /logs/*' },
     namespaces: { form: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, words: 'the name of a namespace' },
 };
 const NAMES = Object.keys(FIELDS);
@@ -7366,9 +7438,8 @@ const DRAIN_TIMEOUT_MS = 10_000;
 async function cleanUp(run, postFollows) {
     const { journal, options, platform } = run;
     const before = (0,state_evidence/* toEvidence */.z)(journal.state);
-    const stopped = await stopScan(run);
-    // The processes of the scan had access until their end, so that a scan can delete what it made.
-    endAccess(run);
+    // The processes of the scan have access until their end, so that a scan can delete what it made.
+    const stopped = await stopScan(run).finally(() => endAccess(run));
     // The revocation waits neither for a slow reader of the output nor for a process that still writes.
     const drained = run.scan?.drain(platform.isCI ? (0,base_deadline/* deadlineAfter */.d)(DRAIN_TIMEOUT_MS, run.hardDeadline) : AbortSignal.any([run.hardDeadline, run.immediate]));
     const tampered = restoreCommandFiles(run);
@@ -8491,6 +8562,8 @@ class TunnelingAgent extends external_node_https_.Agent {
         const target = `${(0,external_node_net_.isIPv6)(host) ? `[${host}]` : host}:${port}`;
         const failed = (error) => callback?.(error, undefined);
         const tunnelled = (socket) => {
+            if (this.#ending.signal.aborted)
+                return void socket.destroy();
             const connection = this.#kept(super.createConnection({ ...options, socket }));
             if (connection)
                 callback?.(null, connection);
@@ -9007,12 +9080,17 @@ const SELF_REVIEWS = [
 ];
 /** A WebSocket asks for these by GET. API servers from 1.35 on then also ask the authorizer for `create`. */
 const POD_STREAMS = ['pods/exec', 'pods/attach', 'pods/portforward'];
-/** Why `allow` refuses the request; undefined if it lets the request pass. */
-function refusalOf(allow, request) {
+/**
+ * Why `allow` refuses the request; undefined if it lets the request pass.
+ * @param isUpgrade whether the request asks for another protocol
+ */
+function refusalOf(allow, request, isUpgrade = false) {
     if (allow === 'granted')
         return undefined;
     if (allow === 'read')
-        return isRead(request) ? undefined : 'allow: read lets only get, list, watch, logs and self reviews pass';
+        return isRead(request) && !(isUpgrade && opensStream(request))
+            ? undefined
+            : 'allow: read lets only get, list, watch, logs and self reviews pass';
     // Without discovery, no client finds the resources that the rules name.
     const rules = [...allow, ..._rules_of_every_user_js__WEBPACK_IMPORTED_MODULE_3__/* .rulesOfEveryUser */ .p];
     const refused = neededOf(request).find((needed) => !rules.some((rule) => (0,_allow_rule_js__WEBPACK_IMPORTED_MODULE_0__/* .matchesRule */ .I)(rule, needed)));
@@ -9036,6 +9114,10 @@ function neededOf(request) {
 }
 function isPodStream(request) {
     return request.isResource && request.group === '' && POD_STREAMS.includes((0,_request_attributes_js__WEBPACK_IMPORTED_MODULE_2__/* .fullResource */ .c)(request));
+}
+/** Any resource of an extension can have a subresource that is a console. Only watches and logs stream what a reader may see. */
+function opensStream(request) {
+    return !request.isResource || (request.verb !== 'watch' && request.subresource !== 'log');
 }
 function isRead(request) {
     if (!request.isResource)
@@ -9816,25 +9898,29 @@ function counted(count, noun) {
 }
 /** The most frequent requests, and the refused ones. */
 function listOf({ api_access }) {
-    const uses = api_access?.uses ?? [];
+    const { uses = [], not_listed: notListed = 0 } = api_access ?? {};
     const frequent = uses.filter(({ refused_by }) => refused_by === null).slice(0, SHOWN_USES);
     const refused = uses.filter(({ refused_by }) => refused_by !== null).slice(0, SHOWN_REFUSALS);
-    return { frequent, refused, more: uses.length - frequent.length - refused.length };
+    return { frequent, refused, more: uses.length - frequent.length - refused.length, notListed };
 }
 /** For the log: one line for each request. */
 function accessLines(evidence) {
-    const { frequent, refused, more } = listOf(evidence);
-    const lines = [...frequent, ...refused].map((use) => `${use.count} x ${(0,quote/* escapeText */.X1)(requestText(use))}: ${answerText(use)}`);
-    return more > 0 ? [...lines, `${more} more: see the evidence file.`] : lines;
+    const list = listOf(evidence);
+    return [...list.frequent, ...list.refused].map((use) => `${use.count} x ${requestText(use)}: ${answerText(use)}`).concat(endText(list));
 }
 /** For a summary: a table; empty where the scan sent no request through the API proxy. */
 function accessTable(evidence) {
-    const { frequent, refused, more } = listOf(evidence);
-    const rows = [...frequent, ...refused].map((use) => `| ${use.count} | ${(0,quote/* markdownCell */.UZ)(requestText(use))} | ${answerText(use)} |`);
+    const list = listOf(evidence);
+    const rows = [...list.frequent, ...list.refused].map((use) => `| ${use.count} | ${(0,quote/* markdownCell */.UZ)(requestText(use))} | ${answerText(use)} |`);
     if (rows.length === 0)
         return '';
-    const end = more > 0 ? ['', `${more} more: see the evidence file.`] : [];
-    return ['| Count | Request of the scan | Answer |', '| --: | :-- | :-- |', ...rows, ...end].join('\n');
+    return ['| Count | Request of the scan | Answer |', '| --: | :-- | :-- |', ...rows, ...endText(list).flatMap((line) => ['', line])].join('\n');
+}
+function endText({ more, notListed }) {
+    return [
+        ...(more > 0 ? [`${more} more: see the evidence file.`] : []),
+        ...(notListed > 0 ? [`The evidence does not list ${counted(notListed, 'request')}.`] : []),
+    ];
 }
 function requestText({ verb, group, resource, subresource, namespace, name, path }) {
     if (resource === null)
@@ -9843,8 +9929,9 @@ function requestText({ verb, group, resource, subresource, namespace, name, path
     const object = `${kind}${subresource === null ? '' : `/${cut(subresource)}`}${name === null ? '' : ` ${cut(name)}`}`;
     return `${verb} ${object}${namespace === null || resource === 'namespaces' ? '' : ` in ${cut(namespace)}`}`;
 }
+/** A name is foreign text. */
 function cut(text) {
-    return text.length > LONGEST_NAME ? `${text.slice(0, LONGEST_NAME)}…` : text;
+    return (0,quote/* escapeText */.X1)(text, LONGEST_NAME);
 }
 function answerText({ refused_by, statuses }) {
     if (refused_by === 'kubepass')
@@ -10246,8 +10333,6 @@ function afterOther(state, event) {
             return { ...state, reported: true };
     }
 }
-/** A process that is killed takes its record with it. */
-const UNKNOWN_ACCESS = { ended_at: null, streams_cut: 0, requests: null, unauthenticated: 0, uses: [], not_listed: 0 };
 function withWarning(state, text) {
     const isKnown = state.warnings.includes(text);
     return isKnown || state.warnings.length >= _run_state_js__WEBPACK_IMPORTED_MODULE_0__/* .MAX_WARNINGS */ .rE ? state : { ...state, warnings: [...state.warnings, text] };
@@ -10265,6 +10350,8 @@ const SCAN_EVENTS = ['ScanStarting', 'ScanStarted', 'ScanEnded', 'AccessOpened',
 function isScanEvent(event) {
     return SCAN_EVENTS.includes(event.type);
 }
+/** A process that is killed takes its record with it. */
+const UNKNOWN_ACCESS = { ended_at: null, streams_cut: 0, requests: null, unauthenticated: 0, uses: [], not_listed: 0 };
 function afterScanEvent(state, event) {
     if (event.type === 'AccessOpened')
         return { ...state, apiAccess: UNKNOWN_ACCESS };

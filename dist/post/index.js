@@ -1170,25 +1170,29 @@ function counted(count, noun) {
 }
 /** The most frequent requests, and the refused ones. */
 function listOf({ api_access }) {
-    const uses = api_access?.uses ?? [];
+    const { uses = [], not_listed: notListed = 0 } = api_access ?? {};
     const frequent = uses.filter(({ refused_by }) => refused_by === null).slice(0, SHOWN_USES);
     const refused = uses.filter(({ refused_by }) => refused_by !== null).slice(0, SHOWN_REFUSALS);
-    return { frequent, refused, more: uses.length - frequent.length - refused.length };
+    return { frequent, refused, more: uses.length - frequent.length - refused.length, notListed };
 }
 /** For the log: one line for each request. */
 function accessLines(evidence) {
-    const { frequent, refused, more } = listOf(evidence);
-    const lines = [...frequent, ...refused].map((use) => `${use.count} x ${(0,quote/* escapeText */.X1)(requestText(use))}: ${answerText(use)}`);
-    return more > 0 ? [...lines, `${more} more: see the evidence file.`] : lines;
+    const list = listOf(evidence);
+    return [...list.frequent, ...list.refused].map((use) => `${use.count} x ${requestText(use)}: ${answerText(use)}`).concat(endText(list));
 }
 /** For a summary: a table; empty where the scan sent no request through the API proxy. */
 function accessTable(evidence) {
-    const { frequent, refused, more } = listOf(evidence);
-    const rows = [...frequent, ...refused].map((use) => `| ${use.count} | ${(0,quote/* markdownCell */.UZ)(requestText(use))} | ${answerText(use)} |`);
+    const list = listOf(evidence);
+    const rows = [...list.frequent, ...list.refused].map((use) => `| ${use.count} | ${(0,quote/* markdownCell */.UZ)(requestText(use))} | ${answerText(use)} |`);
     if (rows.length === 0)
         return '';
-    const end = more > 0 ? ['', `${more} more: see the evidence file.`] : [];
-    return ['| Count | Request of the scan | Answer |', '| --: | :-- | :-- |', ...rows, ...end].join('\n');
+    return ['| Count | Request of the scan | Answer |', '| --: | :-- | :-- |', ...rows, ...endText(list).flatMap((line) => ['', line])].join('\n');
+}
+function endText({ more, notListed }) {
+    return [
+        ...(more > 0 ? [`${more} more: see the evidence file.`] : []),
+        ...(notListed > 0 ? [`The evidence does not list ${counted(notListed, 'request')}.`] : []),
+    ];
 }
 function requestText({ verb, group, resource, subresource, namespace, name, path }) {
     if (resource === null)
@@ -1197,8 +1201,9 @@ function requestText({ verb, group, resource, subresource, namespace, name, path
     const object = `${kind}${subresource === null ? '' : `/${cut(subresource)}`}${name === null ? '' : ` ${cut(name)}`}`;
     return `${verb} ${object}${namespace === null || resource === 'namespaces' ? '' : ` in ${cut(namespace)}`}`;
 }
+/** A name is foreign text. */
 function cut(text) {
-    return text.length > LONGEST_NAME ? `${text.slice(0, LONGEST_NAME)}…` : text;
+    return (0,quote/* escapeText */.X1)(text, LONGEST_NAME);
 }
 function answerText({ refused_by, statuses }) {
     if (refused_by === 'kubepass')
@@ -4528,7 +4533,7 @@ const FIELDS = {
     },
     resourceNames: { form: /^[^/%]+$/, words: 'the name of an object' },
     verbs: { form: /^(\*|[a-z]+)$/, words: '"*" or a verb in lower case, such as get' },
-    nonResourceURLs: { form: /^(\*|\/[^*]*\*?)$/, words: '"*", a path such as /metrics, or the begin of one: /logs/*' },
+    nonResourceURLs: { form: /^(\*|\/[^*]*\*?)$/, words: '"*", a path such as /metrics, or the start of one: /logs/*' },
     namespaces: { form: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, words: 'the name of a namespace' },
 };
 const NAMES = Object.keys(FIELDS);
@@ -5575,6 +5580,8 @@ class TunnelingAgent extends external_node_https_namespaceObject.Agent {
         const target = `${(0,external_node_net_.isIPv6)(host) ? `[${host}]` : host}:${port}`;
         const failed = (error) => callback?.(error, undefined);
         const tunnelled = (socket) => {
+            if (this.#ending.signal.aborted)
+                return void socket.destroy();
             const connection = this.#kept(super.createConnection({ ...options, socket }));
             if (connection)
                 callback?.(null, connection);
@@ -6798,8 +6805,6 @@ function afterOther(state, event) {
             return { ...state, reported: true };
     }
 }
-/** A process that is killed takes its record with it. */
-const UNKNOWN_ACCESS = { ended_at: null, streams_cut: 0, requests: null, unauthenticated: 0, uses: [], not_listed: 0 };
 function withWarning(state, text) {
     const isKnown = state.warnings.includes(text);
     return isKnown || state.warnings.length >= MAX_WARNINGS ? state : { ...state, warnings: [...state.warnings, text] };
@@ -6817,6 +6822,8 @@ const SCAN_EVENTS = ['ScanStarting', 'ScanStarted', 'ScanEnded', 'AccessOpened',
 function isScanEvent(event) {
     return SCAN_EVENTS.includes(event.type);
 }
+/** A process that is killed takes its record with it. */
+const UNKNOWN_ACCESS = { ended_at: null, streams_cut: 0, requests: null, unauthenticated: 0, uses: [], not_listed: 0 };
 function afterScanEvent(state, event) {
     if (event.type === 'AccessOpened')
         return { ...state, apiAccess: UNKNOWN_ACCESS };
@@ -8149,9 +8156,8 @@ const DRAIN_TIMEOUT_MS = 10_000;
 async function cleanUp(run, postFollows) {
     const { journal, options, platform } = run;
     const before = toEvidence(journal.state);
-    const stopped = await stopScan(run);
-    // The processes of the scan had access until their end, so that a scan can delete what it made.
-    endAccess(run);
+    // The processes of the scan have access until their end, so that a scan can delete what it made.
+    const stopped = await stopScan(run).finally(() => endAccess(run));
     // The revocation waits neither for a slow reader of the output nor for a process that still writes.
     const drained = run.scan?.drain(platform.isCI ? deadlineAfter(DRAIN_TIMEOUT_MS, run.hardDeadline) : AbortSignal.any([run.hardDeadline, run.immediate]));
     const tampered = restoreCommandFiles(run);

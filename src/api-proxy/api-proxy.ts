@@ -14,13 +14,15 @@ import { Exchange } from './exchange.ts'
 import { forward, respond } from './forward.ts'
 import type { RequestLog } from './request-log.ts'
 import { RunCredential } from './run-credential.ts'
-import { refusalResponse, responseBytes } from './status.ts'
+import { refusalResponse, responseBytes, tooManyRequests } from './status.ts'
 import { tunnel } from './tunnel.ts'
 import { MAX_HEADER_BYTES, Upstream } from './upstream.ts'
 import { UsedRequests } from './used-requests.ts'
 
 /** A scan can open as many. kubepass itself must still be able to open files and connections. */
 const MAX_CONNECTIONS = 512
+/** One connection can carry many requests at a time, each of which takes a connection to the API server. */
+const MAX_EXCHANGES = 512
 /** A client under load can take seconds for a handshake. */
 const HANDSHAKE_TIMEOUT_MS = 30_000
 /** Time for the headers of one request. */
@@ -155,42 +157,45 @@ export class ApiProxy {
       this.#refuse(request, attributes, refusal)
       return respond(response, refusalResponse(refusal))
     }
+    if (this.#open.size >= MAX_EXCHANGES) return respond(response, tooManyRequests(MAX_EXCHANGES))
     begin?.()
     forward(this.#upstream, request, response, this.#begin(request, attributes))
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const { attributes, refusal } = this.#judge(request, true)
-    if (refusal === undefined) return tunnel(this.#upstream, request, { socket, head }, this.#begin(request, attributes))
-    this.#refuse(request, attributes, refusal)
+    const isFull = this.#open.size >= MAX_EXCHANGES
+    if (refusal === undefined && !isFull) return tunnel(this.#upstream, request, { socket, head }, this.#begin(request, attributes))
+    if (refusal !== undefined) this.#refuse(request, attributes, refusal)
     socket.on('error', () => socket.destroy())
-    socket.end(responseBytes(refusalResponse(refusal)))
+    socket.end(responseBytes(refusal === undefined ? tooManyRequests(MAX_EXCHANGES) : refusalResponse(refusal)))
   }
 
   #judge(request: IncomingMessage, isUpgrade: boolean): { attributes: RequestAttributes; refusal: Refusal | undefined } {
     const { method = '', url = '' } = request
     if (!this.#runCredential.isIn(request))
-      return { attributes: unread(request), refusal: { status: 401, reason: 'it has not the credential of this run' } }
+      return { attributes: unread(request), refusal: { status: 401, reason: 'it does not have the credential of this run' } }
     const wrongForm = refusalOfForm(request, isUpgrade)
     if (wrongForm !== undefined) return { attributes: unread(request), refusal: wrongForm }
     const attributes = requestAttributes(method, url)
     const { allow } = this.#settings
-    const reason = alwaysRefused(attributes, allow) ?? refusalOf(allow, attributes)
+    const reason = alwaysRefused(attributes, allow) ?? refusalOf(allow, attributes, isUpgrade)
     return { attributes, refusal: reason === undefined ? undefined : { status: 403, reason } }
   }
 
   #refuse(request: IncomingMessage, attributes: RequestAttributes, { status, reason }: Refusal): void {
     if (status === 401) this.#unauthenticated += 1
     else {
-      this.#used.add(attributes, true, status)
+      this.#used.addRefused(attributes, status)
       this.#settings.log?.write({ request, attributes, status, startedAt: Date.now(), bytesToServer: 0, bytesToScan: 0 }, reason)
     }
   }
 
   #begin(request: IncomingMessage, attributes: RequestAttributes): Exchange {
+    const end = this.#used.begin(attributes)
     const exchange = new Exchange(request, attributes, (ended) => {
       if (!this.#open.delete(ended)) return
-      this.#used.add(attributes, false, ended.status)
+      end(ended.status)
       this.#settings.log?.write(ended, undefined)
     })
     this.#open.add(exchange)

@@ -36,7 +36,7 @@ function refusalOfBody({ headers, method, rawHeaders }: Request): Refusal | unde
   const encoding = headers['transfer-encoding']
   if (encoding !== undefined && (encoding !== 'chunked' || codings > 1)) return invalid('the only transfer encoding is "chunked"')
   const mayHaveBody = method !== 'GET' && method !== 'HEAD'
-  return mayHaveBody || !hasBody(headers) ? undefined : invalid('a GET has no body')
+  return mayHaveBody || !hasBody(headers) ? undefined : invalid(`a ${method} has no body`)
 }
 
 export function hasBody(headers: IncomingMessage['headers']): boolean {

@@ -4,13 +4,14 @@ import { InvalidResponse } from '../net/http.ts'
 import { reasonOf } from '../net/retry.ts'
 import { hasBody } from './check-request.ts'
 import type { Exchange } from './exchange.ts'
-import { downstreamHeaders } from './pass-headers.ts'
+import { downstreamHeaders, isUsable } from './pass-headers.ts'
 import { type OwnResponse, upstreamFailure } from './status.ts'
 import type { Upstream } from './upstream.ts'
 
 /** Sends the request to the API server, and the response to the scan. Both stream, and each side waits for a slow reader. */
 export function forward(upstream: Upstream, incoming: IncomingMessage, outgoing: ServerResponse, exchange: Exchange): void {
   const withBody = hasBody(incoming.headers)
+  const isRead = incoming.method === 'GET' || incoming.method === 'HEAD'
   let request: ClientRequest | undefined
   if (withBody) incoming.on('data', (piece: Buffer) => (exchange.bytesToServer += piece.length))
   outgoing.on('close', () => {
@@ -24,27 +25,35 @@ export function forward(upstream: Upstream, incoming: IncomingMessage, outgoing:
     const opened = upstream.open(incoming, false)
     if (opened === undefined) return void outgoing.destroy()
     request = opened
-    opened.on('response', passOn)
+    opened.on('response', (response) => {
+      // Node.js throws for a status or a header that it would not send itself.
+      try {
+        passOn(response)
+      } catch (error) {
+        response.destroy()
+        fail(error instanceof Error ? error : new InvalidResponse('it cannot be passed on'))
+      }
+    })
     // Without this listener, Node.js closes the connection and emits no event.
     opened.on('upgrade', (_response, socket) => {
       socket.destroy()
       fail(new InvalidResponse('it changed the protocol, which the scan did not ask for'))
     })
     opened.on('error', (error) => {
-      // The API server may have closed a connection that was idle. As no response has begun, the request can be sent again.
-      if (opened.reusedSocket && !withBody && !outgoing.headersSent && isClosedConnection(error)) send()
+      // The API server may have closed a connection that was idle. A request that changes nothing can be sent again.
+      if (opened.reusedSocket && isRead && !outgoing.headersSent && isClosedConnection(error)) send()
       else fail(error)
     })
-    if (!withBody) return void opened.end()
-    incoming.on('end', () => opened.addTrailers(pairs(incoming.rawTrailers)))
-    incoming.pipe(opened)
+    if (withBody) incoming.pipe(opened)
+    else opened.end()
   }
 
   function passOn(response: IncomingMessage): void {
-    const status = response.statusCode ?? 502
-    exchange.status = status
+    const { statusCode: status = 0 } = response
+    if (!isUsable(response)) throw new InvalidResponse(`it has the status ${status}`)
     outgoing.sendDate = false
     outgoing.writeHead(status, downstreamHeaders(response))
+    exchange.status = status
     response.on('data', (piece: Buffer) => (exchange.bytesToScan += piece.length))
     response.on('end', () => {
       if (response.rawTrailers.length > 0) outgoing.addTrailers(pairs(response.rawTrailers))

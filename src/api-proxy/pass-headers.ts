@@ -13,7 +13,6 @@ const PASSED = new Set([
   'if-none-match',
   'kubectl-command',
   'kubectl-session',
-  'trailer',
   'transfer-encoding',
   'user-agent',
 ])
@@ -25,7 +24,7 @@ const PASSED_IN_UPGRADE = new Set([
   'x-stream-protocol-version',
 ])
 /** They belong to one connection. https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1 */
-const OF_CONNECTION = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'])
+const OF_CONNECTION = new Set(['connection', 'keep-alive', 'proxy-connection', 'trailer', 'transfer-encoding', 'upgrade'])
 
 /**
  * The headers of the request to the API server, names and values in turn.
@@ -48,6 +47,11 @@ export function upstreamHeaders(incoming: IncomingMessage, host: string, bearer:
 function lengthOf({ headers, method = '' }: IncomingMessage): string[] {
   const isKnown = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
   return isKnown || !['POST', 'PUT', 'PATCH'].includes(method) ? [] : ['Content-Length', '0']
+}
+
+/** Whether the number is the status of a final response. */
+export function isUsable({ statusCode = 0 }: IncomingMessage): boolean {
+  return statusCode >= 200 && statusCode <= 599
 }
 
 /** The headers of the response to the scan. */

@@ -22,6 +22,16 @@ export function upstreamFailure(reason: string): OwnResponse {
   return statusResponse(502, 'ServiceUnavailable', `kubepass got no response from the API server: ${reason}`)
 }
 
+/** Clients of Kubernetes wait, and send the request again. */
+export function tooManyRequests(limit: number): OwnResponse {
+  const { headers, ...response } = statusResponse(
+    429,
+    'TooManyRequests',
+    `kubepass has ${limit} requests of the scan under way: try again later`,
+  )
+  return { ...response, headers: { ...headers, 'retry-after': '1' } }
+}
+
 export function statusResponse(status: number, reason: string, message: string): OwnResponse {
   const body = JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code: status })
   return { status, headers: { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) }, body }

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { reasonOf } from '../net/retry.ts'
 import type { Exchange } from './exchange.ts'
-import { downstreamHeaders } from './pass-headers.ts'
+import { downstreamHeaders, isUsable } from './pass-headers.ts'
 import { responseBytes, responseHead, upstreamFailure } from './status.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -27,7 +27,7 @@ export function tunnel(upstream: Upstream, incoming: IncomingMessage, { socket, 
   if (request === undefined) return void socket.destroy()
   request.on('upgrade', (response, server: Duplex, serverHead: Buffer) => {
     exchange.status = 101
-    socket.write(responseHead(101, response.rawHeaders))
+    socket.write(responseHead(101, response.rawHeaders), 'latin1')
     socket.on('data', (piece: Buffer) => (exchange.bytesToServer += piece.length))
     server.on('data', (piece: Buffer) => (exchange.bytesToScan += piece.length))
     server.on('error', () => server.destroy())
@@ -39,13 +39,15 @@ export function tunnel(upstream: Upstream, incoming: IncomingMessage, { socket, 
     server.pipe(socket)
   })
   request.on('response', (response) => {
-    const status = response.statusCode ?? 502
-    exchange.status = status
-    socket.write(responseHead(status, [...downstreamHeaders(response), 'Connection', 'close']))
+    if (!isUsable(response)) return void socket.destroy()
+    exchange.status = response.statusCode
+    socket.write(responseHead(response.statusCode ?? 0, [...downstreamHeaders(response), 'Connection', 'close']), 'latin1')
     response.on('error', () => socket.destroy())
     response.pipe(socket)
   })
   request.on('error', (error) => {
+    // A second response would be read as a part of the first one.
+    if (exchange.status !== undefined) return void socket.destroy()
     if (socket.destroyed) return
     const failure = upstreamFailure(reasonOf(error))
     exchange.status = failure.status

@@ -1,19 +1,17 @@
 import type { RequestAttributes } from '../rbac/request-attributes.ts'
 import type { UsedAccess } from '../rbac/used-access.ts'
 
-/** More distinct requests than people read. The others are counted. */
-const MAX_USES = 10_000
+/** More distinct requests than people read; the others are counted. The refused ones cannot push the others out. */
+const MAX_PASSED = 4_500
+const MAX_REFUSED = 1_000
 /** Kubernetes has no longer names. */
 const LONGEST_NAME = 253
-const FORBIDDEN = 403
-
-/** Who refused a request: kubepass, by a rule of its own, or the API server. */
-export type RefusedBy = UsedAccess['refused_by']
+const FORBIDDEN = '403'
 
 interface Use {
   readonly request: RequestRecord
-  readonly refusedBy: RefusedBy
-  readonly statuses: Map<number, number>
+  readonly statuses: Record<string, number>
+  /** ms since 1970 */
   readonly firstAt: number
   lastAt: number
   count: number
@@ -21,42 +19,70 @@ interface Use {
 
 /** Counts the distinct requests of the scan. */
 export class UsedRequests {
-  readonly #uses = new Map<string, Use>()
+  readonly #passed = new Map<string, Use>()
+  readonly #refused = new Map<string, Use>()
   /** Requests that the list does not have. */
   notListed = 0
   total = 0
 
-  /** @param status of the response; undefined where there was none */
-  add(request: RequestAttributes, refusedByKubepass: boolean, status: number | undefined): void {
-    this.total += 1
-    const refusedBy = refusedByKubepass ? 'kubepass' : status === FORBIDDEN ? 'api-server' : null
-    const record = recordOf(request)
-    // A line feed is in no part, because the proxy refuses control characters.
-    const key = [refusedBy, ...Object.values(record)].join('\n')
-    const now = Date.now()
-    let use = this.#uses.get(key)
-    if (use === undefined) {
-      if (this.#uses.size >= MAX_USES) return void (this.notListed += 1)
-      use = { request: record, refusedBy, statuses: new Map(), firstAt: now, lastAt: now, count: 0 }
-      this.#uses.set(key, use)
+  /** A request that kubepass refuses. */
+  addRefused(request: RequestAttributes, status: number): void {
+    const use = this.#count(this.#refused, MAX_REFUSED, request)
+    if (use !== undefined) countStatus(use, status)
+  }
+
+  /** @returns a function that takes the status of the response, or undefined where there was none */
+  begin(request: RequestAttributes): (status: number | undefined) => void {
+    const use = this.#count(this.#passed, MAX_PASSED, request)
+    return (status) => {
+      if (use !== undefined && status !== undefined) countStatus(use, status)
     }
-    use.count += 1
-    use.lastAt = now
-    if (status !== undefined) use.statuses.set(status, (use.statuses.get(status) ?? 0) + 1)
   }
 
   /** The most frequent first. */
   list(): UsedAccess[] {
-    return [...this.#uses.values()].toSorted((one, other) => other.count - one.count).map(toUsedAccess)
+    const refused = [...this.#refused.values()].map((use) => toUsedAccess(use, 'kubepass'))
+    return [...[...this.#passed.values()].flatMap(splitByAnswer), ...refused].toSorted((one, other) => other.count - one.count)
+  }
+
+  #count(uses: Map<string, Use>, most: number, request: RequestAttributes): Use | undefined {
+    this.total += 1
+    const record = recordOf(request)
+    const key = JSON.stringify(Object.values(record))
+    const known = uses.get(key)
+    if (known === undefined && uses.size >= most) {
+      this.notListed += 1
+      return undefined
+    }
+    const now = Date.now()
+    const use = known ?? { request: record, statuses: {}, firstAt: now, lastAt: now, count: 0 }
+    uses.set(key, use)
+    use.count += 1
+    use.lastAt = now
+    return use
   }
 }
 
-function toUsedAccess({ request, refusedBy, statuses, firstAt, lastAt, count }: Use): UsedAccess {
+function countStatus({ statuses }: Use, status: number): void {
+  statuses[status] = (statuses[status] ?? 0) + 1
+}
+
+/** RBAC can change during a scan, so the API server may allow a request and refuse it later. */
+function splitByAnswer(use: Use): UsedAccess[] {
+  const { [FORBIDDEN]: refused = 0, ...statuses } = use.statuses
+  const passed = use.count - refused
+  return [
+    ...(passed > 0 ? [toUsedAccess({ ...use, statuses, count: passed }, null)] : []),
+    ...(refused > 0 ? [toUsedAccess({ ...use, statuses: { [FORBIDDEN]: refused }, count: refused }, 'api-server')] : []),
+  ]
+}
+
+function toUsedAccess({ request, statuses, firstAt, lastAt, count }: Use, refusedBy: UsedAccess['refused_by']): UsedAccess {
   return {
     ...request,
     refused_by: refusedBy,
     count,
-    statuses: Object.fromEntries(statuses),
+    statuses: { ...statuses },
     first_at: new Date(firstAt).toISOString(),
     last_at: new Date(lastAt).toISOString(),
   }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { deadlineAfter } from '../base/deadline.ts'
-import { describe } from '../base/errors.ts'
+import { codeOf, describe } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import { isoTime } from '../base/time.ts'
 import { acquire, verify } from '../lifecycle/acquire.ts'
@@ -53,6 +53,8 @@ export async function runCommand(context: CommandContext): Promise<number> {
   if (run.options.command !== undefined || failure !== undefined) failure = await endAfter(run, failure)
   await run.programReading
   await report(run, begun, platform.hasPost)
+  const unreached = codeOf(failure) === 'TIMEOUT' ? causeOfNoRequest(run) : undefined
+  if (unreached !== undefined) await platform.log.warn(unreached)
   if (failure !== undefined) throw failure as Error
   await reportScanFailure(run, exitCode)
   return exitCode
@@ -111,13 +113,22 @@ async function endAfter(run: Run, failure: unknown): Promise<unknown> {
 }
 
 /** Says as the last line of a job why its exit code fails the job. In a terminal it only says what the exit code does not tell. */
-async function reportScanFailure({ apiProxy, journal, options, platform }: Run, exitCode: number): Promise<void> {
+async function reportScanFailure(run: Run, exitCode: number): Promise<void> {
+  const { journal, options, platform } = run
   const { used } = toEvidence(journal.state)
   if (exitCode === 0 || used === null) return
-  const unreached = apiProxy?.access.requests === 0 ? unreachedProxy(apiProxy.url, platform.nameOf('delivery')) : undefined
+  const unreached = causeOfNoRequest(run)
   if (!platform.isCI) return unreached === undefined ? undefined : platform.log.warn(unreached)
   const failure = scanFailure(used, options.acceptExitCodes, platform.nameOf('accept_exit_codes'))
   await platform.log.error(unreached === undefined ? failure : `${failure} ${unreached}`)
+}
+
+/** @returns undefined if the scan sent a request to the API proxy, or had the token */
+function causeOfNoRequest({ apiProxy, platform }: Run): string | undefined {
+  const { requests, unauthenticated } = apiProxy?.access ?? {}
+  return apiProxy === undefined || requests !== 0
+    ? undefined
+    : unreachedProxy(apiProxy.url, unauthenticated ?? 0, platform.nameOf('delivery'))
 }
 
 async function untilAborted(signal: AbortSignal): Promise<void> {

@@ -13,7 +13,7 @@ const FIELDS: Readonly<Record<Field, { readonly form: RegExp; readonly words: st
   },
   resourceNames: { form: /^[^/%]+$/, words: 'the name of an object' },
   verbs: { form: /^(\*|[a-z]+)$/, words: '"*" or a verb in lower case, such as get' },
-  nonResourceURLs: { form: /^(\*|\/[^*]*\*?)$/, words: '"*", a path such as /metrics, or the begin of one: /logs/*' },
+  nonResourceURLs: { form: /^(\*|\/[^*]*\*?)$/, words: '"*", a path such as /metrics, or the start of one: /logs/*' },
   namespaces: { form: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, words: 'the name of a namespace' },
 }
 const NAMES = Object.keys(FIELDS) as Field[]

@@ -25,9 +25,8 @@ const DRAIN_TIMEOUT_MS = 10_000
 export async function cleanUp(run: Run, postFollows: boolean): Promise<KubepassError | undefined> {
   const { journal, options, platform } = run
   const before = toEvidence(journal.state)
-  const stopped = await stopScan(run)
-  // The processes of the scan had access until their end, so that a scan can delete what it made.
-  endAccess(run)
+  // The processes of the scan have access until their end, so that a scan can delete what it made.
+  const stopped = await stopScan(run).finally(() => endAccess(run))
   // The revocation waits neither for a slow reader of the output nor for a process that still writes.
   const drained = run.scan?.drain(
     platform.isCI ? deadlineAfter(DRAIN_TIMEOUT_MS, run.hardDeadline) : AbortSignal.any([run.hardDeadline, run.immediate]),

@@ -24,8 +24,8 @@ const LATE_TRY_MS = 2_000
 /** The wait after the first failed try, as a fraction of the credential's life. */
 const FIRST_RETRY_FRACTION = 0.02
 const MAX_RETRY_WAIT_MS = 60_000
-/** No client of the API proxy holds a replaced token, but a request with it may still be on its way to the API server. */
-const IN_FLIGHT_S = 5
+/** No client of the API proxy holds a replaced token, but a request with it may still wait for its connection to the API server. */
+const IN_FLIGHT_S = 30
 
 export interface Renewal {
   /** Ends the renewals. The run state then has every credential that was requested. */

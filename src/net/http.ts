@@ -169,6 +169,7 @@ class TunnelingAgent extends Agent {
     const target = `${isIPv6(host) ? `[${host}]` : host}:${port}`
     const failed = (error: unknown): void => callback?.(error as Error, undefined as never)
     const tunnelled = (socket: Duplex): void => {
+      if (this.#ending.signal.aborted) return void socket.destroy()
       const connection = this.#kept(super.createConnection({ ...options, socket } as typeof options))
       if (connection) callback?.(null, connection)
     }

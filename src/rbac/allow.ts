@@ -17,10 +17,16 @@ const SELF_REVIEWS = [
 /** A WebSocket asks for these by GET. API servers from 1.35 on then also ask the authorizer for `create`. */
 const POD_STREAMS = ['pods/exec', 'pods/attach', 'pods/portforward']
 
-/** Why `allow` refuses the request; undefined if it lets the request pass. */
-export function refusalOf(allow: Allow, request: RequestAttributes): string | undefined {
+/**
+ * Why `allow` refuses the request; undefined if it lets the request pass.
+ * @param isUpgrade whether the request asks for another protocol
+ */
+export function refusalOf(allow: Allow, request: RequestAttributes, isUpgrade = false): string | undefined {
   if (allow === 'granted') return undefined
-  if (allow === 'read') return isRead(request) ? undefined : 'allow: read lets only get, list, watch, logs and self reviews pass'
+  if (allow === 'read')
+    return isRead(request) && !(isUpgrade && opensStream(request))
+      ? undefined
+      : 'allow: read lets only get, list, watch, logs and self reviews pass'
   // Without discovery, no client finds the resources that the rules name.
   const rules = [...allow, ...rulesOfEveryUser]
   const refused = neededOf(request).find((needed) => !rules.some((rule) => matchesRule(rule, needed)))
@@ -47,6 +53,11 @@ function neededOf(request: RequestAttributes): RequestAttributes[] {
 
 export function isPodStream(request: RequestAttributes): request is ResourceAttributes {
   return request.isResource && request.group === '' && POD_STREAMS.includes(fullResource(request))
+}
+
+/** Any resource of an extension can have a subresource that is a console. Only watches and logs stream what a reader may see. */
+function opensStream(request: RequestAttributes): boolean {
+  return !request.isResource || (request.verb !== 'watch' && request.subresource !== 'log')
 }
 
 function isRead(request: RequestAttributes): boolean {

@@ -82,7 +82,8 @@ export function withheldFromClients(env: NodeJS.ProcessEnv, scanEnv: NodeJS.Proc
  * @param env of the scan
  */
 export function withoutProxyForLoopback(env: NodeJS.ProcessEnv): Record<'NO_PROXY' | 'no_proxy', string> {
-  const extended = (value = ''): string => `${value === '' ? '' : `${value},`}127.0.0.1,localhost`
+  // Clients know the asterisk only as the whole value.
+  const extended = (value = ''): string => (value.trim() === '*' ? value : `${value === '' ? '' : `${value},`}127.0.0.1,localhost`)
   const { NO_PROXY, no_proxy } = env
   return { NO_PROXY: extended(NO_PROXY ?? no_proxy), no_proxy: extended(no_proxy ?? NO_PROXY) }
 }

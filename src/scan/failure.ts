@@ -21,10 +21,16 @@ export function scanFailure(
 }
 
 /**
- * The possible causes when a scan fails that sent no request to the API proxy.
+ * The possible causes when a scan fails, and no request of it came to the API proxy.
+ * @param unauthenticated requests without the credential of the run
  * @param nameOfDelivery the platform's spelling of the input delivery
  */
-export function unreachedProxy(url: string, nameOfDelivery: string): string {
+export function unreachedProxy(url: string, unauthenticated: number, nameOfDelivery: string): string {
+  if (unauthenticated > 0)
+    return (
+      `The scan sent no request with its credential to the API proxy at ${new URL(url).host}; ${unauthenticated} came without it. ` +
+      'Does the scan use another kubeconfig or token than the one that KUBECONFIG names?'
+    )
   return (
     `The scan sent no request to the API proxy at ${new URL(url).host}. If it should have: it may run in a container with a network of its own ` +
     "or on a remote Docker daemon, or its client ignores NO_PROXY behind an HTTP proxy, as Python's kubernetes client 34.1 and 35.0 does. " +

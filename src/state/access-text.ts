@@ -25,30 +25,39 @@ interface AccessList {
   readonly refused: readonly UsedAccess[]
   /** Distinct requests that neither list has. */
   readonly more: number
+  /** Requests that the evidence does not list. */
+  readonly notListed: number
 }
 
 /** The most frequent requests, and the refused ones. */
 function listOf({ api_access }: Evidence): AccessList {
-  const uses = api_access?.uses ?? []
+  const { uses = [], not_listed: notListed = 0 } = api_access ?? {}
   const frequent = uses.filter(({ refused_by }) => refused_by === null).slice(0, SHOWN_USES)
   const refused = uses.filter(({ refused_by }) => refused_by !== null).slice(0, SHOWN_REFUSALS)
-  return { frequent, refused, more: uses.length - frequent.length - refused.length }
+  return { frequent, refused, more: uses.length - frequent.length - refused.length, notListed }
 }
 
 /** For the log: one line for each request. */
 export function accessLines(evidence: Evidence): string[] {
-  const { frequent, refused, more } = listOf(evidence)
-  const lines = [...frequent, ...refused].map((use) => `${use.count} x ${escapeText(requestText(use))}: ${answerText(use)}`)
-  return more > 0 ? [...lines, `${more} more: see the evidence file.`] : lines
+  const list = listOf(evidence)
+  return [...list.frequent, ...list.refused].map((use) => `${use.count} x ${requestText(use)}: ${answerText(use)}`).concat(endText(list))
 }
 
 /** For a summary: a table; empty where the scan sent no request through the API proxy. */
 export function accessTable(evidence: Evidence): string {
-  const { frequent, refused, more } = listOf(evidence)
-  const rows = [...frequent, ...refused].map((use) => `| ${use.count} | ${markdownCell(requestText(use))} | ${answerText(use)} |`)
+  const list = listOf(evidence)
+  const rows = [...list.frequent, ...list.refused].map((use) => `| ${use.count} | ${markdownCell(requestText(use))} | ${answerText(use)} |`)
   if (rows.length === 0) return ''
-  const end = more > 0 ? ['', `${more} more: see the evidence file.`] : []
-  return ['| Count | Request of the scan | Answer |', '| --: | :-- | :-- |', ...rows, ...end].join('\n')
+  return ['| Count | Request of the scan | Answer |', '| --: | :-- | :-- |', ...rows, ...endText(list).flatMap((line) => ['', line])].join(
+    '\n',
+  )
+}
+
+function endText({ more, notListed }: AccessList): string[] {
+  return [
+    ...(more > 0 ? [`${more} more: see the evidence file.`] : []),
+    ...(notListed > 0 ? [`The evidence does not list ${counted(notListed, 'request')}.`] : []),
+  ]
 }
 
 function requestText({ verb, group, resource, subresource, namespace, name, path }: UsedAccess): string {
@@ -58,8 +67,9 @@ function requestText({ verb, group, resource, subresource, namespace, name, path
   return `${verb} ${object}${namespace === null || resource === 'namespaces' ? '' : ` in ${cut(namespace)}`}`
 }
 
+/** A name is foreign text. */
 function cut(text: string): string {
-  return text.length > LONGEST_NAME ? `${text.slice(0, LONGEST_NAME)}…` : text
+  return escapeText(text, LONGEST_NAME)
 }
 
 function answerText({ refused_by, statuses }: UsedAccess): string {

@@ -140,9 +140,6 @@ function afterOther(state: RunState, event: OtherEvent): RunState {
   }
 }
 
-/** A process that is killed takes its record with it. */
-const UNKNOWN_ACCESS: ApiAccess = { ended_at: null, streams_cut: 0, requests: null, unauthenticated: 0, uses: [], not_listed: 0 }
-
 function withWarning(state: RunState, text: string): RunState {
   const isKnown = state.warnings.includes(text)
   return isKnown || state.warnings.length >= MAX_WARNINGS ? state : { ...state, warnings: [...state.warnings, text] }
@@ -163,6 +160,9 @@ type ScanEvent = Extract<OtherEvent, { type: (typeof SCAN_EVENTS)[number] }>
 function isScanEvent(event: OtherEvent): event is ScanEvent {
   return (SCAN_EVENTS as readonly string[]).includes(event.type)
 }
+
+/** A process that is killed takes its record with it. */
+const UNKNOWN_ACCESS: ApiAccess = { ended_at: null, streams_cut: 0, requests: null, unauthenticated: 0, uses: [], not_listed: 0 }
 
 function afterScanEvent(state: RunState, event: ScanEvent): RunState {
   if (event.type === 'AccessOpened') return { ...state, apiAccess: UNKNOWN_ACCESS }

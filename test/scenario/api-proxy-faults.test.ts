@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Disturbance } from '../cluster/proxy.ts'
 import { open, send, sendRaw, startWaitingScan } from './proxied-scan.ts'
@@ -111,4 +111,59 @@ inTerminal('in a terminal, too, a failed scan that sent no request gets the poss
   })
   expect(code).toBe(4)
   expect(stderr).toMatch(UNREACHED)
+})
+
+onGithub('trailers of a request end at the proxy, and announced ones do no harm', async (fixture) => {
+  const { access, finish } = await startWaitingScan(fixture)
+  const head = (method: string, path: string): string =>
+    `${method} ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${access.credential}\r\nConnection: close\r\nTrailer: Impersonate-User\r\n`
+  expect(await sendRaw(access, `${head('GET', target)}\r\n`)).toMatch(/^HTTP\/1\.1 200 /)
+  const review = '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}'
+  const chunks = `${review.length.toString(16)}\r\n${review}\r\n0\r\nImpersonate-User: admin\r\n\r\n`
+  const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews'
+  const answer = await sendRaw(access, `${head('POST', path)}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`)
+  expect(answer).toMatch(/^HTTP\/1\.1 201 [^]*system:serviceaccount:kubepass:scanner/)
+  expect((await finish()).code).toBe(0)
+})
+
+onGithub('an answer that Node.js would not write itself is an answer of the proxy, or passes', async (fixture) => {
+  const { access, finish } = await startWaitingScan(fixture)
+  for (const [raw, expected] of [
+    ['HTTP/1.1 000 Zero\r\nContent-Length: 0\r\n\r\n', 502],
+    ['HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n', 502],
+    ['HTTP/1.1 999 High\r\nContent-Length: 0\r\n\r\n', 502],
+    ['HTTP/1.1 200 OK\r\nTrailer: X\r\nContent-Length: 2\r\n\r\nok', 200],
+    ['HTTP/1.1 304 Not Modified\r\nTrailer: X\r\n\r\n', 304],
+  ] as const) {
+    const stop = fixture.proxy.on({ path: PATH }, () => ({ raw, close: true }))
+    expect({ raw, status: (await send(access, target)).status }).toEqual({ raw, status: expected })
+    stop()
+  }
+  expect((await finish()).code).toBe(0)
+})
+
+onGithub('one connection with 600 requests at a time gets an answer to each, and the run ends in order', async (fixture) => {
+  const { access, finish } = await startWaitingScan(fixture)
+  const hanging = '/api/v1/namespaces/kubepass/configmaps/hanging'
+  fixture.proxy.on({ path: new RegExp(hanging) }, () => 'hang')
+  const socket = await open(access)
+  socket.on('error', () => undefined)
+  socket.resume()
+  socket.write(`GET ${hanging} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${access.credential}\r\n\r\n`.repeat(600))
+  // A request is refused when as many are under way as the proxy allows.
+  for (;;) if ((await send(access, target)).status === 429) break
+  const closed = once(socket, 'close')
+  expect((await finish()).code).toBe(0)
+  await closed
+})
+
+onGithub('a failed scan whose requests lack its credential gets another hint than one that sent none', async ({ job, step }) => {
+  const script = 'const { clusters } = JSON.parse(require("fs").readFileSync(process.env.KUBECONFIG)); const { cluster } = clusters[0];'
+  writeFileSync(
+    join(job.workspace, 'scan.js'),
+    `${script} require("https").get(cluster.server, { ca: Buffer.from(cluster["certificate-authority-data"], "base64") }, (r) => process.exit(r.statusCode === 401 ? 5 : 6))`,
+  )
+  const main = await step({ command: 'node scan.js' }).main()
+  expect(main.code).toBe(5)
+  expect(main.messages).toEqual([expect.stringMatching(/The scan sent no request with its credential .*; 1 came without it\./)])
 })

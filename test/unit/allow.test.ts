@@ -139,6 +139,16 @@ describe('a rule', () => {
     expect(refusal([], method, target)).toBeUndefined()
   })
 
+  test.each([
+    ['/apis/subresources.kubevirt.io/v1/namespaces/a/virtualmachineinstances/x/console', true],
+    ['/apis/example.com/v1/namespaces/a/things/x/connect', true],
+    ['/api/v1/namespaces/a/pods?watch=true', false],
+    ['/api/v1/namespaces/a/pods/x/log?follow=true', false],
+  ])('allow: read refuses another protocol for %s: %s', (target, isRefused) => {
+    expect(refusalOf('read', requestAttributes('GET', target), true) !== undefined).toBe(isRefused)
+    expect(refusalOf('read', requestAttributes('GET', target))).toBeUndefined()
+  })
+
   test('the reason names the request that no rule allows', () => {
     expect(refusal([rule({ resources: ['pods/exec'], verbs: ['get'] })], 'GET', `${POD}/exec`)).toBe(
       'allow: no rule lets this request pass: create "pods/exec" in the namespace "a"',

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { scanEnvironment, withheldFromClients } from '../../src/scan/environment.ts'
+import { scanEnvironment, withheldFromClients, withoutProxyForLoopback } from '../../src/scan/environment.ts'
 
 /** The variables that outrank KUBECONFIG, by tool. */
 const outranking: Record<string, string[]> = {
@@ -101,4 +101,15 @@ test('pass_env passes on variables that outrank KUBECONFIG', () => {
 
 test('a clean environment has no variable that outranks KUBECONFIG', () => {
   expect(scanEnvironment({ ...envOf(names), PATH: '/bin' }, { env: 'clean', passEnv: [] }, nothing)).toEqual({ PATH: '/bin' })
+})
+
+test.each([
+  [{}, '127.0.0.1,localhost', '127.0.0.1,localhost'],
+  [{ NO_PROXY: 'a' }, 'a,127.0.0.1,localhost', 'a,127.0.0.1,localhost'],
+  [{ NO_PROXY: 'a', no_proxy: 'b' }, 'a,127.0.0.1,localhost', 'b,127.0.0.1,localhost'],
+  [{ NO_PROXY: '' }, '127.0.0.1,localhost', '127.0.0.1,localhost'],
+  // Clients know the asterisk only as the whole value.
+  [{ no_proxy: '*' }, '*', '*'],
+])('with %j the scan uses no HTTP proxy for the API proxy', (env, upper, lower) => {
+  expect(withoutProxyForLoopback(env)).toEqual({ NO_PROXY: upper, no_proxy: lower })
 })

@@ -26,7 +26,7 @@ test.each<[number, string | null, number[], string]>([
 })
 
 test('the failure message of a scan that sent no request names the address of the API proxy, the causes and the remedy', () => {
-  const message = unreachedProxy('https://127.0.0.1:4711', '--delivery')
+  const message = unreachedProxy('https://127.0.0.1:4711', 0, '--delivery')
   expect(message).toMatch(/^The scan sent no request to the API proxy at 127\.0\.0\.1:4711\. /)
   for (const cause of ['container', 'remote Docker daemon', 'NO_PROXY']) expect(message).toContain(cause)
   expect(message).toMatch(/Set --delivery to kubeconfig, or .* --network host\.$/)
