@@ -1950,9 +1950,12 @@ function invalid(reason) {
 }
 
 ;// CONCATENATED MODULE: ./src/api-proxy/exchange.ts
+function requestLineOf({ headers, method = '', url: target = '' }) {
+    return { method, target, userAgent: headers['user-agent'] };
+}
 /** One authenticated request of the scan, until nothing of it is left. */
 class Exchange {
-    request;
+    line;
     attributes;
     /** ms since 1970 */
     startedAt = Date.now();
@@ -1962,8 +1965,8 @@ class Exchange {
     status;
     #over;
     /** @param over called at the end */
-    constructor(request, attributes, over) {
-        this.request = request;
+    constructor(line, attributes, over) {
+        this.line = line;
         this.attributes = attributes;
         this.#over = over;
     }
@@ -2563,12 +2566,12 @@ class ApiProxy {
             this.#unauthenticated += 1;
         else {
             this.#used.addRefused(attributes, status);
-            this.#settings.log?.write({ request, attributes, status, startedAt: Date.now(), bytesToServer: 0, bytesToScan: 0 }, reason);
+            this.#settings.log?.write({ line: requestLineOf(request), attributes, status, startedAt: Date.now(), bytesToServer: 0, bytesToScan: 0 }, reason);
         }
     }
     #begin(request, attributes) {
         const end = this.#used.begin(attributes);
-        const exchange = new Exchange(request, attributes, (ended) => {
+        const exchange = new Exchange(requestLineOf(request), attributes, (ended) => {
             if (!this.#open.delete(ended))
                 return;
             end(ended.status);
@@ -2654,19 +2657,18 @@ class RequestLog {
         }
     }
 }
-function lineOf({ request, attributes, status, startedAt, bytesToServer, bytesToScan }, refused) {
-    const { headers, method = '', url = '' } = request;
+function lineOf({ line, attributes, status, startedAt, bytesToServer, bytesToScan }, refused) {
     return {
         at: new Date(startedAt).toISOString(),
-        method,
-        target: withoutCommand(url).slice(0, LONGEST_TEXT),
+        method: line.method,
+        target: withoutCommand(line.target).slice(0, LONGEST_TEXT),
         ...recordOf(attributes),
         status: status ?? null,
         refused: refused ?? null,
         ms: Date.now() - startedAt,
         bytes_to_server: bytesToServer,
         bytes_to_scan: bytesToScan,
-        user_agent: headers['user-agent']?.slice(0, LONGEST_TEXT) ?? null,
+        user_agent: line.userAgent?.slice(0, LONGEST_TEXT) ?? null,
     };
 }
 function decoded(text) {

@@ -10,7 +10,7 @@ import type { ApiAccess } from '../rbac/used-access.ts'
 import type { Seal, SealedString } from '../redact/sealed-string.ts'
 import { makeServerCertificate } from './certificate.ts'
 import { type Refusal, refusalOfForm } from './check-request.ts'
-import { Exchange } from './exchange.ts'
+import { Exchange, requestLineOf } from './exchange.ts'
 import { forward, respond } from './forward.ts'
 import type { RequestLog } from './request-log.ts'
 import { RunCredential } from './run-credential.ts'
@@ -187,13 +187,16 @@ export class ApiProxy {
     if (status === 401) this.#unauthenticated += 1
     else {
       this.#used.addRefused(attributes, status)
-      this.#settings.log?.write({ request, attributes, status, startedAt: Date.now(), bytesToServer: 0, bytesToScan: 0 }, reason)
+      this.#settings.log?.write(
+        { line: requestLineOf(request), attributes, status, startedAt: Date.now(), bytesToServer: 0, bytesToScan: 0 },
+        reason,
+      )
     }
   }
 
   #begin(request: IncomingMessage, attributes: RequestAttributes): Exchange {
     const end = this.#used.begin(attributes)
-    const exchange = new Exchange(request, attributes, (ended) => {
+    const exchange = new Exchange(requestLineOf(request), attributes, (ended) => {
       if (!this.#open.delete(ended)) return
       end(ended.status)
       this.#settings.log?.write(ended, undefined)

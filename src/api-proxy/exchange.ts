@@ -1,9 +1,20 @@
 import type { IncomingMessage } from 'node:http'
 import type { RequestAttributes } from '../rbac/request-attributes.ts'
 
+/** What the proxy keeps of a request. The request itself would stay in memory for longer than its exchange. */
+export interface RequestLine {
+  readonly method: string
+  readonly target: string
+  readonly userAgent: string | undefined
+}
+
+export function requestLineOf({ headers, method = '', url: target = '' }: IncomingMessage): RequestLine {
+  return { method, target, userAgent: headers['user-agent'] }
+}
+
 /** One authenticated request of the scan, until nothing of it is left. */
 export class Exchange {
-  readonly request: IncomingMessage
+  readonly line: RequestLine
   readonly attributes: RequestAttributes
   /** ms since 1970 */
   readonly startedAt = Date.now()
@@ -14,8 +25,8 @@ export class Exchange {
   readonly #over: (exchange: Exchange) => void
 
   /** @param over called at the end */
-  constructor(request: IncomingMessage, attributes: RequestAttributes, over: (exchange: Exchange) => void) {
-    this.request = request
+  constructor(line: RequestLine, attributes: RequestAttributes, over: (exchange: Exchange) => void) {
+    this.line = line
     this.attributes = attributes
     this.#over = over
   }

@@ -69,22 +69,18 @@ export class RequestLog {
   }
 }
 
-function lineOf(
-  { request, attributes, status, startedAt, bytesToServer, bytesToScan }: LoggedExchange,
-  refused: string | undefined,
-): object {
-  const { headers, method = '', url = '' } = request
+function lineOf({ line, attributes, status, startedAt, bytesToServer, bytesToScan }: LoggedExchange, refused: string | undefined): object {
   return {
     at: new Date(startedAt).toISOString(),
-    method,
-    target: withoutCommand(url).slice(0, LONGEST_TEXT),
+    method: line.method,
+    target: withoutCommand(line.target).slice(0, LONGEST_TEXT),
     ...recordOf(attributes),
     status: status ?? null,
     refused: refused ?? null,
     ms: Date.now() - startedAt,
     bytes_to_server: bytesToServer,
     bytes_to_scan: bytesToScan,
-    user_agent: headers['user-agent']?.slice(0, LONGEST_TEXT) ?? null,
+    user_agent: line.userAgent?.slice(0, LONGEST_TEXT) ?? null,
   }
 }
 
