@@ -55,8 +55,8 @@ function momentInWords(seconds, now) {
 var execute = __webpack_require__(4187);
 // EXTERNAL MODULE: ./src/commands/recover.ts + 1 modules
 var recover = __webpack_require__(2400);
-// EXTERNAL MODULE: ./src/commands/run.ts + 32 modules
-var run = __webpack_require__(8747);
+// EXTERNAL MODULE: ./src/commands/run.ts + 33 modules
+var run = __webpack_require__(7440);
 // EXTERNAL MODULE: ./src/config/invalid-value.ts
 var invalid_value = __webpack_require__(6033);
 // EXTERNAL MODULE: ./src/config/small-file.ts

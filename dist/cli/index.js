@@ -1543,7 +1543,7 @@ function loadTokenForProof({ journal, options, platform, seal, tokens }) {
 
 /***/ }),
 
-/***/ 8747:
+/***/ 7440:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -2979,6 +2979,60 @@ function nextSlot(credentials, numberInUse) {
     return slots.reduce((first, slot) => (endOf(slot) < endOf(first) ? slot : first));
 }
 
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
+;// CONCATENATED MODULE: ./src/system/exit-status.ts
+
+
+/** The signal that a shell reports with this exit code; undefined for any other code. */
+function signalOf(exitCode) {
+    const [name] = Object.entries(external_node_os_.constants.signals).find(([, number]) => 128 + number === exitCode) ?? [];
+    return name;
+}
+async function waitForExit(child) {
+    const [code, signal] = (await (0,external_node_events_.once)(child, 'exit'));
+    return { exitCode: signal === null ? code : 128 + external_node_os_.constants.signals[signal], signal };
+}
+
+;// CONCATENATED MODULE: ./src/scan/failure.ts
+
+/**
+ * The last line of a job's log when the exit code of the scan fails the job.
+ * @param nameOfAccepted the platform's spelling of the input accept_exit_codes
+ */
+function scanFailure({ exit_code: code, signal }, accepted, nameOfAccepted) {
+    // When a signal ends a program that a shell runs, the shell ends with the code 128 + n.
+    const name = signalOf(code);
+    const how = signal !== null
+        ? `was ended by ${signal} (exit code ${code})`
+        : `ended with exit code ${code}${name === undefined ? '' : `, as after ${name}`}`;
+    const question = name === 'SIGKILL' ? ' Did the machine run out of memory?' : '';
+    return `The scan ${how}, which is not among ${nameOfAccepted} (${accepted.join(',')}).${question}`;
+}
+/**
+ * The possible causes when a scan fails, and no request of it came to the API proxy.
+ * @param unauthenticated requests without the credential of the run
+ * @param nameOfDelivery the platform's spelling of the input delivery
+ */
+function unreachedProxy(url, unauthenticated, nameOfDelivery) {
+    if (unauthenticated > 0)
+        return (`The scan sent no request with its credential to the API proxy at ${new URL(url).host}; ${unauthenticated} came without it. ` +
+            'Does the scan use another kubeconfig or token than the one that KUBECONFIG names?');
+    return (`The scan sent no request to the API proxy at ${new URL(url).host}. If it should have: it may run in a container with a network of its own ` +
+        "or on a remote Docker daemon, or its client ignores NO_PROXY behind an HTTP proxy, as Python's kubernetes client 34.1 and 35.0 does. " +
+        `Set ${nameOfDelivery} to kubeconfig, or give a container of a local daemon --network host.`);
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/unreached-proxy.ts
+
+/** Why a failed scan may have sent no request; undefined if it sent one to the API proxy, or had the token. */
+function causeOfNoRequest({ apiProxy, platform }) {
+    if (apiProxy === undefined)
+        return undefined;
+    const { requests, unauthenticated } = apiProxy.access;
+    return requests === 0 ? unreachedProxy(apiProxy.url, unauthenticated, platform.nameOf('delivery')) : undefined;
+}
+
 // EXTERNAL MODULE: ./src/config/options.ts + 7 modules
 var config_options = __nccwpck_require__(8363);
 // EXTERNAL MODULE: external "node:child_process"
@@ -3113,21 +3167,6 @@ const NOT_FOUND = 'is not in';
 
 // EXTERNAL MODULE: external "node:stream"
 var external_node_stream_ = __nccwpck_require__(7075);
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
-;// CONCATENATED MODULE: ./src/system/exit-status.ts
-
-
-/** The signal that a shell reports with this exit code; undefined for any other code. */
-function signalOf(exitCode) {
-    const [name] = Object.entries(external_node_os_.constants.signals).find(([, number]) => 128 + number === exitCode) ?? [];
-    return name;
-}
-async function waitForExit(child) {
-    const [code, signal] = (await (0,external_node_events_.once)(child, 'exit'));
-    return { exitCode: signal === null ? code : 128 + external_node_os_.constants.signals[signal], signal };
-}
-
 // EXTERNAL MODULE: ./src/system/process-handle.ts
 var process_handle = __nccwpck_require__(1203);
 // EXTERNAL MODULE: ./src/scan/orphans.ts
@@ -3754,6 +3793,7 @@ async function revokeReplaced(run, number, aborted) {
 
 
 
+
 /**
  * Runs the scan with the credential.
  * @returns the exit code for the platform; on a CI, 0 for an accepted code
@@ -3776,7 +3816,7 @@ async function runScan(run, command, access) {
     const scan = await start(run, command, env, pipes);
     run.programReading = recordExecutableDigest(run);
     const overdue = new AbortController();
-    const timer = setTimeout(() => overdue.abort(timeoutError(options.maxScan)), options.maxScan * 1000);
+    const timer = setTimeout(() => overdue.abort(timeoutError(run)), options.maxScan * 1000);
     const ongoingRenewal = startRenewal(run, credential, renewal);
     try {
         const { exitCode, signal: by } = await scan.ended(AbortSignal.any([signal, overdue.signal]), run.immediate);
@@ -3870,39 +3910,10 @@ function announcementDelay(from, now, maxScan) {
         return now + maxScan * 1000 > from ? 0 : undefined;
     return Math.min(Math.max(0, from - ANNOUNCED_BEFORE_MS - now), retry/* MAX_TIMER_MS */._o);
 }
-function timeoutError(maxScan) {
-    return new errors/* KubepassError */.v3('TIMEOUT', `The scan took longer than ${maxScan} s, so kubepass ended it.`, {
-        hint: 'Does it hang? If it needs the time, raise max_scan.',
-    });
-}
-
-;// CONCATENATED MODULE: ./src/scan/failure.ts
-
-/**
- * The last line of a job's log when the exit code of the scan fails the job.
- * @param nameOfAccepted the platform's spelling of the input accept_exit_codes
- */
-function scanFailure({ exit_code: code, signal }, accepted, nameOfAccepted) {
-    // When a signal ends a program that a shell runs, the shell ends with the code 128 + n.
-    const name = signalOf(code);
-    const how = signal !== null
-        ? `was ended by ${signal} (exit code ${code})`
-        : `ended with exit code ${code}${name === undefined ? '' : `, as after ${name}`}`;
-    const question = name === 'SIGKILL' ? ' Did the machine run out of memory?' : '';
-    return `The scan ${how}, which is not among ${nameOfAccepted} (${accepted.join(',')}).${question}`;
-}
-/**
- * The possible causes when a scan fails, and no request of it came to the API proxy.
- * @param unauthenticated requests without the credential of the run
- * @param nameOfDelivery the platform's spelling of the input delivery
- */
-function unreachedProxy(url, unauthenticated, nameOfDelivery) {
-    if (unauthenticated > 0)
-        return (`The scan sent no request with its credential to the API proxy at ${new URL(url).host}; ${unauthenticated} came without it. ` +
-            'Does the scan use another kubeconfig or token than the one that KUBECONFIG names?');
-    return (`The scan sent no request to the API proxy at ${new URL(url).host}. If it should have: it may run in a container with a network of its own ` +
-        "or on a remote Docker daemon, or its client ignores NO_PROXY behind an HTTP proxy, as Python's kubernetes client 34.1 and 35.0 does. " +
-        `Set ${nameOfDelivery} to kubeconfig, or give a container of a local daemon --network host.`);
+function timeoutError(run) {
+    const cause = causeOfNoRequest(run);
+    const hint = `Does it hang? If it needs the time, raise max_scan.${cause === undefined ? '' : ` ${cause}`}`;
+    return new errors/* KubepassError */.v3('TIMEOUT', `The scan took longer than ${run.options.maxScan} s, so kubepass ended it.`, { hint });
 }
 
 // EXTERNAL MODULE: ./src/scan/private-directory.ts
@@ -3910,6 +3921,7 @@ var private_directory = __nccwpck_require__(4368);
 // EXTERNAL MODULE: ./src/state/evidence.ts
 var evidence = __nccwpck_require__(7380);
 ;// CONCATENATED MODULE: ./src/commands/run.ts
+
 
 
 
@@ -3967,9 +3979,6 @@ async function runCommand(context) {
         failure = await endAfter(run, failure);
     await run.programReading;
     await (0,report/* report */.z)(run, begun, platform.hasPost);
-    const unreached = (0,errors/* codeOf */.$N)(failure) === 'TIMEOUT' ? causeOfNoRequest(run) : undefined;
-    if (unreached !== undefined)
-        await platform.log.warn(unreached);
     if (failure !== undefined)
         throw failure;
     await reportScanFailure(run, exitCode);
@@ -4035,13 +4044,6 @@ async function reportScanFailure(run, exitCode) {
         return unreached === undefined ? undefined : platform.log.warn(unreached);
     const failure = scanFailure(used, options.acceptExitCodes, platform.nameOf('accept_exit_codes'));
     await platform.log.error(unreached === undefined ? failure : `${failure} ${unreached}`);
-}
-/** @returns undefined if the scan sent a request to the API proxy, or had the token */
-function causeOfNoRequest({ apiProxy, platform }) {
-    const { requests, unauthenticated } = apiProxy?.access ?? {};
-    return apiProxy === undefined || requests !== 0
-        ? undefined
-        : unreachedProxy(apiProxy.url, unauthenticated ?? 0, platform.nameOf('delivery'));
 }
 async function untilAborted(signal) {
     if (!signal.aborted)
@@ -12148,7 +12150,7 @@ var __webpack_exports__ = {};
 /* harmony import */ var _base_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4758);
 /* harmony import */ var _commands_execute_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4187);
 /* harmony import */ var _commands_recover_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2400);
-/* harmony import */ var _commands_run_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8747);
+/* harmony import */ var _commands_run_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7440);
 
 
 

@@ -9828,6 +9828,58 @@ function nextSlot(credentials, numberInUse) {
     return slots.reduce((first, slot) => (endOf(slot) < endOf(first) ? slot : first));
 }
 
+;// CONCATENATED MODULE: ./src/system/exit-status.ts
+
+
+/** The signal that a shell reports with this exit code; undefined for any other code. */
+function signalOf(exitCode) {
+    const [name] = Object.entries(external_node_os_namespaceObject.constants.signals).find(([, number]) => 128 + number === exitCode) ?? [];
+    return name;
+}
+async function waitForExit(child) {
+    const [code, signal] = (await (0,external_node_events_.once)(child, 'exit'));
+    return { exitCode: signal === null ? code : 128 + external_node_os_namespaceObject.constants.signals[signal], signal };
+}
+
+;// CONCATENATED MODULE: ./src/scan/failure.ts
+
+/**
+ * The last line of a job's log when the exit code of the scan fails the job.
+ * @param nameOfAccepted the platform's spelling of the input accept_exit_codes
+ */
+function scanFailure({ exit_code: code, signal }, accepted, nameOfAccepted) {
+    // When a signal ends a program that a shell runs, the shell ends with the code 128 + n.
+    const name = signalOf(code);
+    const how = signal !== null
+        ? `was ended by ${signal} (exit code ${code})`
+        : `ended with exit code ${code}${name === undefined ? '' : `, as after ${name}`}`;
+    const question = name === 'SIGKILL' ? ' Did the machine run out of memory?' : '';
+    return `The scan ${how}, which is not among ${nameOfAccepted} (${accepted.join(',')}).${question}`;
+}
+/**
+ * The possible causes when a scan fails, and no request of it came to the API proxy.
+ * @param unauthenticated requests without the credential of the run
+ * @param nameOfDelivery the platform's spelling of the input delivery
+ */
+function unreachedProxy(url, unauthenticated, nameOfDelivery) {
+    if (unauthenticated > 0)
+        return (`The scan sent no request with its credential to the API proxy at ${new URL(url).host}; ${unauthenticated} came without it. ` +
+            'Does the scan use another kubeconfig or token than the one that KUBECONFIG names?');
+    return (`The scan sent no request to the API proxy at ${new URL(url).host}. If it should have: it may run in a container with a network of its own ` +
+        "or on a remote Docker daemon, or its client ignores NO_PROXY behind an HTTP proxy, as Python's kubernetes client 34.1 and 35.0 does. " +
+        `Set ${nameOfDelivery} to kubeconfig, or give a container of a local daemon --network host.`);
+}
+
+;// CONCATENATED MODULE: ./src/lifecycle/unreached-proxy.ts
+
+/** Why a failed scan may have sent no request; undefined if it sent one to the API proxy, or had the token. */
+function causeOfNoRequest({ apiProxy, platform }) {
+    if (apiProxy === undefined)
+        return undefined;
+    const { requests, unauthenticated } = apiProxy.access;
+    return requests === 0 ? unreachedProxy(apiProxy.url, unauthenticated, platform.nameOf('delivery')) : undefined;
+}
+
 // EXTERNAL MODULE: external "node:child_process"
 var external_node_child_process_ = __nccwpck_require__(1421);
 ;// CONCATENATED MODULE: ./src/scan/named-pipes.ts
@@ -9951,19 +10003,6 @@ function howToAllow(reason) {
     return 'In a container, isolation needs: docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined';
 }
 const NOT_FOUND = 'is not in';
-
-;// CONCATENATED MODULE: ./src/system/exit-status.ts
-
-
-/** The signal that a shell reports with this exit code; undefined for any other code. */
-function signalOf(exitCode) {
-    const [name] = Object.entries(external_node_os_namespaceObject.constants.signals).find(([, number]) => 128 + number === exitCode) ?? [];
-    return name;
-}
-async function waitForExit(child) {
-    const [code, signal] = (await (0,external_node_events_.once)(child, 'exit'));
-    return { exitCode: signal === null ? code : 128 + external_node_os_namespaceObject.constants.signals[signal], signal };
-}
 
 ;// CONCATENATED MODULE: ./src/scan/isolation-protocol.ts
 
@@ -10583,6 +10622,7 @@ async function revokeReplaced(run, number, aborted) {
 
 
 
+
 /**
  * Runs the scan with the credential.
  * @returns the exit code for the platform; on a CI, 0 for an accepted code
@@ -10605,7 +10645,7 @@ async function runScan(run, command, access) {
     const scan = await start(run, command, env, pipes);
     run.programReading = recordExecutableDigest(run);
     const overdue = new AbortController();
-    const timer = setTimeout(() => overdue.abort(timeoutError(options.maxScan)), options.maxScan * 1000);
+    const timer = setTimeout(() => overdue.abort(timeoutError(run)), options.maxScan * 1000);
     const ongoingRenewal = startRenewal(run, credential, renewal);
     try {
         const { exitCode, signal: by } = await scan.ended(AbortSignal.any([signal, overdue.signal]), run.immediate);
@@ -10699,42 +10739,14 @@ function announcementDelay(from, now, maxScan) {
         return now + maxScan * 1000 > from ? 0 : undefined;
     return Math.min(Math.max(0, from - ANNOUNCED_BEFORE_MS - now), MAX_TIMER_MS);
 }
-function timeoutError(maxScan) {
-    return new errors/* KubepassError */.v3('TIMEOUT', `The scan took longer than ${maxScan} s, so kubepass ended it.`, {
-        hint: 'Does it hang? If it needs the time, raise max_scan.',
-    });
-}
-
-;// CONCATENATED MODULE: ./src/scan/failure.ts
-
-/**
- * The last line of a job's log when the exit code of the scan fails the job.
- * @param nameOfAccepted the platform's spelling of the input accept_exit_codes
- */
-function scanFailure({ exit_code: code, signal }, accepted, nameOfAccepted) {
-    // When a signal ends a program that a shell runs, the shell ends with the code 128 + n.
-    const name = signalOf(code);
-    const how = signal !== null
-        ? `was ended by ${signal} (exit code ${code})`
-        : `ended with exit code ${code}${name === undefined ? '' : `, as after ${name}`}`;
-    const question = name === 'SIGKILL' ? ' Did the machine run out of memory?' : '';
-    return `The scan ${how}, which is not among ${nameOfAccepted} (${accepted.join(',')}).${question}`;
-}
-/**
- * The possible causes when a scan fails, and no request of it came to the API proxy.
- * @param unauthenticated requests without the credential of the run
- * @param nameOfDelivery the platform's spelling of the input delivery
- */
-function unreachedProxy(url, unauthenticated, nameOfDelivery) {
-    if (unauthenticated > 0)
-        return (`The scan sent no request with its credential to the API proxy at ${new URL(url).host}; ${unauthenticated} came without it. ` +
-            'Does the scan use another kubeconfig or token than the one that KUBECONFIG names?');
-    return (`The scan sent no request to the API proxy at ${new URL(url).host}. If it should have: it may run in a container with a network of its own ` +
-        "or on a remote Docker daemon, or its client ignores NO_PROXY behind an HTTP proxy, as Python's kubernetes client 34.1 and 35.0 does. " +
-        `Set ${nameOfDelivery} to kubeconfig, or give a container of a local daemon --network host.`);
+function timeoutError(run) {
+    const cause = causeOfNoRequest(run);
+    const hint = `Does it hang? If it needs the time, raise max_scan.${cause === undefined ? '' : ` ${cause}`}`;
+    return new errors/* KubepassError */.v3('TIMEOUT', `The scan took longer than ${run.options.maxScan} s, so kubepass ended it.`, { hint });
 }
 
 ;// CONCATENATED MODULE: ./src/commands/run.ts
+
 
 
 
@@ -10792,9 +10804,6 @@ async function runCommand(context) {
         failure = await endAfter(run, failure);
     await run.programReading;
     await report(run, begun, platform.hasPost);
-    const unreached = (0,errors/* codeOf */.$N)(failure) === 'TIMEOUT' ? causeOfNoRequest(run) : undefined;
-    if (unreached !== undefined)
-        await platform.log.warn(unreached);
     if (failure !== undefined)
         throw failure;
     await reportScanFailure(run, exitCode);
@@ -10860,13 +10869,6 @@ async function reportScanFailure(run, exitCode) {
         return unreached === undefined ? undefined : platform.log.warn(unreached);
     const failure = scanFailure(used, options.acceptExitCodes, platform.nameOf('accept_exit_codes'));
     await platform.log.error(unreached === undefined ? failure : `${failure} ${unreached}`);
-}
-/** @returns undefined if the scan sent a request to the API proxy, or had the token */
-function causeOfNoRequest({ apiProxy, platform }) {
-    const { requests, unauthenticated } = apiProxy?.access ?? {};
-    return apiProxy === undefined || requests !== 0
-        ? undefined
-        : unreachedProxy(apiProxy.url, unauthenticated ?? 0, platform.nameOf('delivery'));
 }
 async function untilAborted(signal) {
     if (!signal.aborted)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { deadlineAfter } from '../base/deadline.ts'
-import { codeOf, describe } from '../base/errors.ts'
+import { describe } from '../base/errors.ts'
 import { quote } from '../base/quote.ts'
 import { isoTime } from '../base/time.ts'
 import { acquire, verify } from '../lifecycle/acquire.ts'
@@ -12,8 +12,9 @@ import { saveOrThrow } from '../lifecycle/journal.ts'
 import { nextSlot } from '../lifecycle/renewal-plan.ts'
 import { recordScriptDigest } from '../lifecycle/read-program.ts'
 import { openRun, readOptions, recordFailure, resolveIdentity, type CommandContext, type Run } from '../lifecycle/run-context.ts'
+import { causeOfNoRequest } from '../lifecycle/unreached-proxy.ts'
 import { runScan } from '../lifecycle/use.ts'
-import { scanFailure, unreachedProxy } from '../scan/failure.ts'
+import { scanFailure } from '../scan/failure.ts'
 import { requireIsolation } from '../scan/isolation.ts'
 import { makeNamedPipes } from '../scan/named-pipes.ts'
 import { createPrivateDirectory } from '../scan/private-directory.ts'
@@ -53,8 +54,6 @@ export async function runCommand(context: CommandContext): Promise<number> {
   if (run.options.command !== undefined || failure !== undefined) failure = await endAfter(run, failure)
   await run.programReading
   await report(run, begun, platform.hasPost)
-  const unreached = codeOf(failure) === 'TIMEOUT' ? causeOfNoRequest(run) : undefined
-  if (unreached !== undefined) await platform.log.warn(unreached)
   if (failure !== undefined) throw failure as Error
   await reportScanFailure(run, exitCode)
   return exitCode
@@ -121,14 +120,6 @@ async function reportScanFailure(run: Run, exitCode: number): Promise<void> {
   if (!platform.isCI) return unreached === undefined ? undefined : platform.log.warn(unreached)
   const failure = scanFailure(used, options.acceptExitCodes, platform.nameOf('accept_exit_codes'))
   await platform.log.error(unreached === undefined ? failure : `${failure} ${unreached}`)
-}
-
-/** @returns undefined if the scan sent a request to the API proxy, or had the token */
-function causeOfNoRequest({ apiProxy, platform }: Run): string | undefined {
-  const { requests, unauthenticated } = apiProxy?.access ?? {}
-  return apiProxy === undefined || requests !== 0
-    ? undefined
-    : unreachedProxy(apiProxy.url, unauthenticated ?? 0, platform.nameOf('delivery'))
 }
 
 async function untilAborted(signal: AbortSignal): Promise<void> {

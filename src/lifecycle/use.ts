@@ -14,6 +14,7 @@ import { tokenFileVariable } from './deliver.ts'
 import { recordExecutableDigest } from './read-program.ts'
 import { startRenewal } from './renew.ts'
 import { type Run, warn } from './run-context.ts'
+import { causeOfNoRequest } from './unreached-proxy.ts'
 
 /** What the scan gets. */
 export interface ScanAccess {
@@ -45,7 +46,7 @@ export async function runScan(run: Run, command: readonly [string, ...string[]],
   const scan = await start(run, command, env, pipes)
   run.programReading = recordExecutableDigest(run)
   const overdue = new AbortController()
-  const timer = setTimeout(() => overdue.abort(timeoutError(options.maxScan)), options.maxScan * 1000)
+  const timer = setTimeout(() => overdue.abort(timeoutError(run)), options.maxScan * 1000)
   const ongoingRenewal = startRenewal(run, credential, renewal)
   try {
     const { exitCode, signal: by } = await scan.ended(AbortSignal.any([signal, overdue.signal]), run.immediate)
@@ -149,8 +150,8 @@ export function announcementDelay(from: number, now: number, maxScan: number | u
   return Math.min(Math.max(0, from - ANNOUNCED_BEFORE_MS - now), MAX_TIMER_MS)
 }
 
-function timeoutError(maxScan: number): KubepassError {
-  return new KubepassError('TIMEOUT', `The scan took longer than ${maxScan} s, so kubepass ended it.`, {
-    hint: 'Does it hang? If it needs the time, raise max_scan.',
-  })
+function timeoutError(run: Run): KubepassError {
+  const cause = causeOfNoRequest(run)
+  const hint = `Does it hang? If it needs the time, raise max_scan.${cause === undefined ? '' : ` ${cause}`}`
+  return new KubepassError('TIMEOUT', `The scan took longer than ${run.options.maxScan} s, so kubepass ended it.`, { hint })
 }

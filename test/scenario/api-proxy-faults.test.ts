@@ -104,6 +104,14 @@ onGithub('a scan in a network namespace of its own fails with the possible cause
   expect(reached.messages).toEqual([expect.not.stringMatching(UNREACHED)])
 })
 
+onGithub('a scan that hangs before its first request fails with the possible causes', async ({ step }) => {
+  const main = await step({ command: 'sleep 600', max_scan: '1s' }).main()
+  expect(main.code).toBe(124)
+  expect(main.messages).toEqual([
+    expect.stringMatching(/^The scan took longer than 1 s[^]*raise max_scan\. The scan sent no request to the API proxy/),
+  ])
+})
+
 inTerminal('in a terminal, too, a failed scan that sent no request gets the possible causes', async ({ flags, identityOf, terminal }) => {
   const stdin = await identityOf('issuer')
   const { code, stderr } = await terminal.run(['run', ...flags, '--identity', 'token', '--token-file', '-', '--', 'sh', '-c', 'exit 4'], {
