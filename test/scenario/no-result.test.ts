@@ -17,8 +17,11 @@ const NEVER_BEHIND_THE_DELIVERY = defect('timers.setImmediate = () => new Promis
 const GOES_ON_BEHIND_THE_DELIVERY = defect('timers.setImmediate = () => new Promise((resolve) => process.once("beforeExit", resolve))')
 /** The proof uses this timer between two attempts. */
 const NEVER_IN_THE_PROOF = defect('timers.setTimeout = () => new Promise(() => undefined)')
+/** The first wait is before the start of the API proxy, the second one behind the scan. */
 const THROWN_BEHIND_THE_SCAN = defect(
-  'const { setImmediate } = timers\ntimers.setImmediate = async () => { process.nextTick(() => { throw new Error("thrown by nobody") }); await setImmediate() }',
+  `const { setImmediate } = timers
+   let waits = 0
+   timers.setImmediate = async () => { if (++waits === 2) process.nextTick(() => { throw new Error("thrown by nobody") }); await setImmediate() }`,
 )
 
 onGithub(

@@ -35,7 +35,7 @@ const scans: [string, Record<string, string>, RegExp | undefined][] = [
   [
     'fails after a request without a credential',
     { command: `curl -sk "$(sed -n 's/.*"server": "\\(.*\\)".*/\\1/p' "$KUBECONFIG")/version"; exit 42` },
-    /^The scan ended with exit code 42, .* The scan sent no request to the API proxy at /,
+    /^The scan ended with exit code 42, .* The scan sent no request with its credential to the API proxy at .*; 1 came without it\./,
   ],
   [
     'has a code that is not accepted',
