@@ -147,6 +147,25 @@ function causeOf(error) {
 
 /***/ }),
 
+/***/ 599:
+/***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   o: () => (/* binding */ percentDecoded)
+/* harmony export */ });
+/** Decodes percent escapes once; undefined if one of them is wrong. */
+function percentDecoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return undefined;
+    }
+}
+
+
+/***/ }),
+
 /***/ 7541:
 /***/ ((__unused_webpack_module, __webpack_exports__, __nccwpck_require__) => {
 
@@ -1874,7 +1893,10 @@ function certificate_time(at) {
     return digits < '2050' ? der(0x17, Buffer.from(digits.slice(2))) : der(0x18, Buffer.from(digits));
 }
 
+// EXTERNAL MODULE: ./src/base/percent-decode.ts
+var percent_decode = __nccwpck_require__(599);
 ;// CONCATENATED MODULE: ./src/api-proxy/check-request.ts
+
 /** Kubernetes has no other methods. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 const UPGRADES = ['websocket', 'spdy/3.1'];
@@ -1923,7 +1945,7 @@ function refusalOfTarget(target) {
         return refused('the path has a character that must be escaped');
     const path = target.split('?', 1)[0] ?? '';
     const segments = path.slice(1).split('/');
-    // One slash at the end names the same resource.
+    // A path with one slash at its end names the same resource.
     if (segments.length > 1 && segments.at(-1) === '')
         segments.pop();
     if (segments.includes('') && path !== '/')
@@ -1931,16 +1953,8 @@ function refusalOfTarget(target) {
     return segments.every(isUnambiguous) ? undefined : refused('the path is ambiguous');
 }
 function isUnambiguous(segment) {
-    const decoded = decodedOnce(segment);
+    const decoded = (0,percent_decode/* percentDecoded */.o)(segment);
     return decoded !== undefined && decoded !== '.' && decoded !== '..' && !/[/%\\\p{Cc}]/u.test(decoded);
-}
-function decodedOnce(segment) {
-    try {
-        return decodeURIComponent(segment);
-    }
-    catch {
-        return undefined;
-    }
 }
 function refused(reason) {
     return { status: 403, reason };
@@ -1953,7 +1967,7 @@ function invalid(reason) {
 function requestLineOf({ headers, method = '', url: target = '' }) {
     return { method, target, userAgent: headers['user-agent'] };
 }
-/** One authenticated request of the scan, until nothing of it is left. */
+/** An authenticated request of the scan, from its first byte to its end. */
 class Exchange {
     line;
     attributes;
@@ -2417,7 +2431,7 @@ function bounded(text) {
 
 /** A scan can open as many. kubepass itself must still be able to open files and connections. */
 const MAX_CONNECTIONS = 512;
-/** One connection can carry many requests at a time, each of which takes a connection to the API server. */
+/** A connection of the scan can carry many requests at a time. Each request takes a connection to the API server. */
 const MAX_EXCHANGES = 512;
 /** A client under load can take seconds for a handshake. */
 const HANDSHAKE_TIMEOUT_MS = 30_000;
@@ -2529,25 +2543,27 @@ class ApiProxy {
     #serve(request, response, begin) {
         response.on('error', () => response.destroy());
         request.on('error', () => response.destroy());
-        const { attributes, refusal } = this.#judge(request, false);
-        if (refusal !== undefined) {
-            this.#refuse(request, attributes, refusal);
-            return respond(response, refusalResponse(refusal));
-        }
-        if (this.#open.size >= MAX_EXCHANGES)
-            return respond(response, tooManyRequests(MAX_EXCHANGES));
+        const admitted = this.#admit(request, false);
+        if (!(admitted instanceof Exchange))
+            return respond(response, admitted);
         begin?.();
-        forward(this.#upstream, request, response, this.#begin(request, attributes));
+        forward(this.#upstream, request, response, admitted);
     }
     #upgrade(request, socket, head) {
-        const { attributes, refusal } = this.#judge(request, true);
-        const isFull = this.#open.size >= MAX_EXCHANGES;
-        if (refusal === undefined && !isFull)
-            return tunnel(this.#upstream, request, { socket, head }, this.#begin(request, attributes));
-        if (refusal !== undefined)
-            this.#refuse(request, attributes, refusal);
+        const admitted = this.#admit(request, true);
+        if (admitted instanceof Exchange)
+            return tunnel(this.#upstream, request, { socket, head }, admitted);
         socket.on('error', () => socket.destroy());
-        socket.end(responseBytes(refusal === undefined ? tooManyRequests(MAX_EXCHANGES) : refusalResponse(refusal)));
+        socket.end(responseBytes(admitted));
+    }
+    /** @returns the exchange that begins, or the response of the proxy itself */
+    #admit(request, isUpgrade) {
+        const { attributes, refusal } = this.#judge(request, isUpgrade);
+        if (refusal !== undefined) {
+            this.#refuse(request, attributes, refusal);
+            return refusalResponse(refusal);
+        }
+        return this.#open.size >= MAX_EXCHANGES ? tooManyRequests(MAX_EXCHANGES) : this.#begin(request, attributes);
     }
     #judge(request, isUpgrade) {
         const { method = '', url = '' } = request;
@@ -2591,6 +2607,7 @@ var external_node_fs_ = __nccwpck_require__(3024);
 // EXTERNAL MODULE: ./src/system/files.ts
 var files = __nccwpck_require__(1650);
 ;// CONCATENATED MODULE: ./src/api-proxy/request-log.ts
+
 
 
 
@@ -2671,18 +2688,10 @@ function lineOf({ line, attributes, status, startedAt, bytesToServer, bytesToSca
         user_agent: line.userAgent?.slice(0, LONGEST_TEXT) ?? null,
     };
 }
-function decoded(text) {
-    try {
-        return decodeURIComponent(text);
-    }
-    catch {
-        return text;
-    }
-}
 /** The command of an exec can hold passwords. */
 function withoutCommand(target) {
     const [path, ...query] = target.split(/[?&]/);
-    const shown = query.map((pair) => (decoded(pair.split('=', 1)[0] ?? '') === 'command' ? 'command=***' : pair));
+    const shown = query.map((pair) => ((0,percent_decode/* percentDecoded */.o)(pair.split('=', 1)[0] ?? '') === 'command' ? 'command=***' : pair));
     return shown.length === 0 ? target : `${path}?${shown.join('&')}`;
 }
 
@@ -2885,22 +2894,24 @@ function openRequestLog({ platform, redactor }, path) {
  * @returns the path of the kubeconfig
  */
 function deliver(run, credential, isAccepted) {
-    const { apiProxy, journal, options, platform } = run;
-    const { directory } = journal.state;
-    if (apiProxy === undefined)
-        return (0,kubeconfig_file/* writeKubeconfig */.fQ)(directory, (0,kubeconfig_file/* directAccess */.Mc)(options, credential.token), platform.ownerUid);
-    if (!isAccepted) {
+    if (!isAccepted)
         leaveProxy(run);
-        return deliver(run, credential, isAccepted);
-    }
+    const { apiProxy, journal, options, platform } = run;
+    if (apiProxy === undefined)
+        return giveToken(run, credential);
     apiProxy.token = credential.token;
     journal.observe({ type: 'AccessOpened' });
-    return (0,kubeconfig_file/* writeKubeconfig */.fQ)(directory, (0,kubeconfig_file/* proxiedAccess */.wD)(options, apiProxy), platform.ownerUid);
+    return (0,kubeconfig_file/* writeKubeconfig */.fQ)(journal.state.directory, (0,kubeconfig_file/* proxiedAccess */.wD)(options, apiProxy), platform.ownerUid);
+}
+function giveToken({ journal, options, platform }, { token }) {
+    return (0,kubeconfig_file/* writeKubeconfig */.fQ)(journal.state.directory, (0,kubeconfig_file/* directAccess */.Mc)(options, token), platform.ownerUid);
 }
 /** Gives the scan the token, because the API server would refuse each request of the proxy. */
 function leaveProxy(run) {
-    const { options, platform } = run;
-    run.apiProxy?.close();
+    const { apiProxy, options, platform } = run;
+    if (apiProxy === undefined)
+        return;
+    apiProxy.close();
     run.apiProxy = undefined;
     const reasons = { delivery: options.delivery === 'proxy', allow: options.allow !== 'granted', requests: options.requests !== undefined };
     const needed = ['delivery', 'allow', 'requests'].find((id) => reasons[id]);
@@ -2911,11 +2922,11 @@ function leaveProxy(run) {
     platform.log.info('The API proxy is of no use to a token for other audiences, so the scan gets the token in its kubeconfig.');
 }
 /** Gives the scan the renewed credential. */
-function deliverRenewed({ apiProxy, journal, options, platform }, { token }) {
-    if (apiProxy === undefined)
-        (0,kubeconfig_file/* writeKubeconfig */.fQ)(journal.state.directory, (0,kubeconfig_file/* directAccess */.Mc)(options, token), platform.ownerUid);
+function deliverRenewed(run, renewed) {
+    if (run.apiProxy === undefined)
+        giveToken(run, renewed);
     else
-        apiProxy.token = token;
+        run.apiProxy.token = renewed.token;
 }
 /** Gives the credential to the later steps of the job. The post step revokes it. */
 async function deliverToLaterSteps(run, credential, kubeconfig) {
@@ -4110,7 +4121,7 @@ function readRule(rule, place) {
         throw wrong(place, 'which is no mapping');
     const stray = Object.keys(rule).find((name) => !NAMES.includes(name));
     if (stray !== undefined)
-        throw wrong(`${place}.${escaped(stray)}`, `which is no field of a rule; the fields are ${NAMES.join(', ')}`);
+        throw wrong(`${place}.${(0,quote/* escapeText */.X1)(stray, 60)}`, `which is no field of a rule; the fields are ${NAMES.join(', ')}`);
     const listOf = (field) => readList(rule[field], field, place);
     const read = {
         // The API server needs the group of each resource. The core group is the empty text, which only quotes can write.
@@ -4124,7 +4135,7 @@ function readRule(rule, place) {
     checkRule(read, place);
     return read;
 }
-/** As the API server demands of a rule. */
+/** Checks what the API server demands of a rule. */
 function checkRule({ apiGroups, verbs, resources, resourceNames, nonResourceURLs, namespaces }, place) {
     if (verbs.length === 0)
         throw wrong(`${place}.verbs`, 'which is missing or empty');
@@ -4154,9 +4165,6 @@ function readList(value, field, place) {
 }
 function wrong(field, fault) {
     return new invalid_value/* InvalidValue */.h(`has ${field}, ${fault}. ${EXAMPLE}`);
-}
-function escaped(name) {
-    return (0,quote/* quote */.hD)(name, 60).slice(1, -1);
 }
 function isObject(value) {
     return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -8670,6 +8678,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./src/base/errors.ts
 var errors = __nccwpck_require__(4758);
+// EXTERNAL MODULE: ./src/base/percent-decode.ts
+var percent_decode = __nccwpck_require__(599);
 // EXTERNAL MODULE: ./src/base/quote.ts
 var quote = __nccwpck_require__(7541);
 // EXTERNAL MODULE: external "node:net"
@@ -8756,6 +8766,7 @@ function inAscii(name) {
 
 
 
+
 /** An example of a proxy's URL with a password, for messages. */
 const PROXY_EXAMPLE = 'http://user:password@proxy.example.com:3128 (user and password percent-encoded)';
 const NAME = /^(https?|all)_proxy$/i;
@@ -8771,7 +8782,7 @@ function proxyPassword(name, value) {
 function sealProxyPasswords(env, seal) {
     for (const [name, value = ''] of Object.entries(env)) {
         const password = proxyPassword(name, value) ?? '';
-        for (const form of new Set([password, decoded(password) ?? '']))
+        for (const form of new Set([password, (0,percent_decode/* percentDecoded */.o)(password) ?? '']))
             if (form.length >= SHORTEST)
                 seal(form);
     }
@@ -8803,20 +8814,12 @@ function proxyOf(env) {
     const hasNoHost = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:\/|$)/i.test(value);
     const url = hasNoHost || /[\s\p{Cc}]/u.test(value) ? null : URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`);
     // A slash in a password ends the host, so that the rest of the password with the @ becomes the path.
-    const good = url !== null && [url.username, url.password].every((text) => decoded(text) !== undefined) && !url.pathname.includes('@');
+    const good = url !== null && [url.username, url.password].every((text) => (0,percent_decode/* percentDecoded */.o)(text) !== undefined) && !url.pathname.includes('@');
     return { name, url: good ? url : 'wrong' };
 }
 /** The names of the proxy variables that the scan does not get. */
 function withheldProxies(env, scanEnv) {
     return Object.keys(env).filter((name) => NAME.test(name) && scanEnv[name] === undefined);
-}
-function decoded(text) {
-    try {
-        return decodeURIComponent(text);
-    }
-    catch {
-        return undefined;
-    }
 }
 
 
@@ -9214,12 +9217,13 @@ function isInt64(text) {
 ;// CONCATENATED MODULE: ./src/rbac/label-selector.ts
 
 /**
- * One token, as the lexer of k8s.io/apimachinery, pkg/labels/selector.go reads it. A NUL ends the text, or disappears behind a token.
+ * Matches a token as the lexer of k8s.io/apimachinery does, in pkg/labels/selector.go. The lexer drops a NUL behind a token, and any other
+ * NUL ends the text.
  */
 const TOKEN = /[ \t\r\n]*(?:(!=|==|[=!()<>,])\0?|([^=!()<>, \t\r\n\0]+)\0?|\0|$)/y;
 /**
- * One requirement, in kinds of tokens: i for an identifier, n for `in` and `notin`, = for each comparison of texts, > for a comparison
- * of numbers. Behind an operator, and as a key, `in` is an identifier.
+ * Matches a requirement, written as the kinds of its tokens: `i` is an identifier, `n` is `in` or `notin`, `=` compares texts, and `>` compares
+ * numbers. Behind an operator, and as a key, `in` is an identifier.
  */
 const REQUIREMENT = /!?[in](?:[=>][in]?|n\(,*(?:[in](?:,+[in])*,*)?\))?/y;
 const NAME = /^(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;

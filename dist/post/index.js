@@ -4126,6 +4126,17 @@ function concludeProof(verdicts, untestedTokens, hasTime) {
     return verdicts.includes('alive') ? 'alive' : 'unclear';
 }
 
+;// CONCATENATED MODULE: ./src/base/percent-decode.ts
+/** Decodes percent escapes once; undefined if one of them is wrong. */
+function percentDecoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return undefined;
+    }
+}
+
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
 // EXTERNAL MODULE: external "node:url"
@@ -4210,6 +4221,7 @@ function inAscii(name) {
 
 
 
+
 /** An example of a proxy's URL with a password, for messages. */
 const PROXY_EXAMPLE = 'http://user:password@proxy.example.com:3128 (user and password percent-encoded)';
 const NAME = /^(https?|all)_proxy$/i;
@@ -4225,7 +4237,7 @@ function proxyPassword(name, value) {
 function sealProxyPasswords(env, seal) {
     for (const [name, value = ''] of Object.entries(env)) {
         const password = proxyPassword(name, value) ?? '';
-        for (const form of new Set([password, decoded(password) ?? '']))
+        for (const form of new Set([password, percentDecoded(password) ?? '']))
             if (form.length >= SHORTEST)
                 seal(form);
     }
@@ -4257,20 +4269,12 @@ function proxyOf(env) {
     const hasNoHost = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:\/|$)/i.test(value);
     const url = hasNoHost || /[\s\p{Cc}]/u.test(value) ? null : URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`);
     // A slash in a password ends the host, so that the rest of the password with the @ becomes the path.
-    const good = url !== null && [url.username, url.password].every((text) => decoded(text) !== undefined) && !url.pathname.includes('@');
+    const good = url !== null && [url.username, url.password].every((text) => percentDecoded(text) !== undefined) && !url.pathname.includes('@');
     return { name, url: good ? url : 'wrong' };
 }
 /** The names of the proxy variables that the scan does not get. */
 function withheldProxies(env, scanEnv) {
     return Object.keys(env).filter((name) => NAME.test(name) && scanEnv[name] === undefined);
-}
-function decoded(text) {
-    try {
-        return decodeURIComponent(text);
-    }
-    catch {
-        return undefined;
-    }
 }
 
 // EXTERNAL MODULE: ./src/system/find-program.ts
@@ -4564,7 +4568,7 @@ function readRule(rule, place) {
         throw wrong(place, 'which is no mapping');
     const stray = Object.keys(rule).find((name) => !NAMES.includes(name));
     if (stray !== undefined)
-        throw wrong(`${place}.${escaped(stray)}`, `which is no field of a rule; the fields are ${NAMES.join(', ')}`);
+        throw wrong(`${place}.${(0,base_quote/* escapeText */.X1)(stray, 60)}`, `which is no field of a rule; the fields are ${NAMES.join(', ')}`);
     const listOf = (field) => readList(rule[field], field, place);
     const read = {
         // The API server needs the group of each resource. The core group is the empty text, which only quotes can write.
@@ -4578,7 +4582,7 @@ function readRule(rule, place) {
     checkRule(read, place);
     return read;
 }
-/** As the API server demands of a rule. */
+/** Checks what the API server demands of a rule. */
 function checkRule({ apiGroups, verbs, resources, resourceNames, nonResourceURLs, namespaces }, place) {
     if (verbs.length === 0)
         throw wrong(`${place}.verbs`, 'which is missing or empty');
@@ -4608,9 +4612,6 @@ function readList(value, field, place) {
 }
 function wrong(field, fault) {
     return new invalid_value/* InvalidValue */.h(`has ${field}, ${fault}. ${EXAMPLE}`);
-}
-function escaped(name) {
-    return (0,base_quote/* quote */.hD)(name, 60).slice(1, -1);
 }
 function isObject(value) {
     return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -6145,12 +6146,13 @@ function isInt64(text) {
 ;// CONCATENATED MODULE: ./src/rbac/label-selector.ts
 
 /**
- * One token, as the lexer of k8s.io/apimachinery, pkg/labels/selector.go reads it. A NUL ends the text, or disappears behind a token.
+ * Matches a token as the lexer of k8s.io/apimachinery does, in pkg/labels/selector.go. The lexer drops a NUL behind a token, and any other
+ * NUL ends the text.
  */
 const label_selector_TOKEN = /[ \t\r\n]*(?:(!=|==|[=!()<>,])\0?|([^=!()<>, \t\r\n\0]+)\0?|\0|$)/y;
 /**
- * One requirement, in kinds of tokens: i for an identifier, n for `in` and `notin`, = for each comparison of texts, > for a comparison
- * of numbers. Behind an operator, and as a key, `in` is an identifier.
+ * Matches a requirement, written as the kinds of its tokens: `i` is an identifier, `n` is `in` or `notin`, `=` compares texts, and `>` compares
+ * numbers. Behind an operator, and as a key, `in` is an identifier.
  */
 const REQUIREMENT = /!?[in](?:[=>][in]?|n\(,*(?:[in](?:,+[in])*,*)?\))?/y;
 const label_selector_NAME = /^(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;

@@ -14,14 +14,14 @@ import { Exchange, requestLineOf } from './exchange.ts'
 import { forward, respond } from './forward.ts'
 import type { RequestLog } from './request-log.ts'
 import { RunCredential } from './run-credential.ts'
-import { refusalResponse, responseBytes, tooManyRequests } from './status.ts'
+import { type OwnResponse, refusalResponse, responseBytes, tooManyRequests } from './status.ts'
 import { tunnel } from './tunnel.ts'
 import { MAX_HEADER_BYTES, Upstream } from './upstream.ts'
 import { UsedRequests } from './used-requests.ts'
 
 /** A scan can open as many. kubepass itself must still be able to open files and connections. */
 const MAX_CONNECTIONS = 512
-/** One connection can carry many requests at a time, each of which takes a connection to the API server. */
+/** A connection of the scan can carry many requests at a time. Each request takes a connection to the API server. */
 const MAX_EXCHANGES = 512
 /** A client under load can take seconds for a handshake. */
 const HANDSHAKE_TIMEOUT_MS = 30_000
@@ -152,23 +152,27 @@ export class ApiProxy {
   #serve(request: IncomingMessage, response: ServerResponse, begin?: () => void): void {
     response.on('error', () => response.destroy())
     request.on('error', () => response.destroy())
-    const { attributes, refusal } = this.#judge(request, false)
-    if (refusal !== undefined) {
-      this.#refuse(request, attributes, refusal)
-      return respond(response, refusalResponse(refusal))
-    }
-    if (this.#open.size >= MAX_EXCHANGES) return respond(response, tooManyRequests(MAX_EXCHANGES))
+    const admitted = this.#admit(request, false)
+    if (!(admitted instanceof Exchange)) return respond(response, admitted)
     begin?.()
-    forward(this.#upstream, request, response, this.#begin(request, attributes))
+    forward(this.#upstream, request, response, admitted)
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    const { attributes, refusal } = this.#judge(request, true)
-    const isFull = this.#open.size >= MAX_EXCHANGES
-    if (refusal === undefined && !isFull) return tunnel(this.#upstream, request, { socket, head }, this.#begin(request, attributes))
-    if (refusal !== undefined) this.#refuse(request, attributes, refusal)
+    const admitted = this.#admit(request, true)
+    if (admitted instanceof Exchange) return tunnel(this.#upstream, request, { socket, head }, admitted)
     socket.on('error', () => socket.destroy())
-    socket.end(responseBytes(refusal === undefined ? tooManyRequests(MAX_EXCHANGES) : refusalResponse(refusal)))
+    socket.end(responseBytes(admitted))
+  }
+
+  /** @returns the exchange that begins, or the response of the proxy itself */
+  #admit(request: IncomingMessage, isUpgrade: boolean): Exchange | OwnResponse {
+    const { attributes, refusal } = this.#judge(request, isUpgrade)
+    if (refusal !== undefined) {
+      this.#refuse(request, attributes, refusal)
+      return refusalResponse(refusal)
+    }
+    return this.#open.size >= MAX_EXCHANGES ? tooManyRequests(MAX_EXCHANGES) : this.#begin(request, attributes)
   }
 
   #judge(request: IncomingMessage, isUpgrade: boolean): { attributes: RequestAttributes; refusal: Refusal | undefined } {

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { percentDecoded } from '../base/percent-decode.ts'
 
 /** Why the proxy does not pass a request on. `status` is an HTTP status, `reason` a phrase for people. */
 export interface Refusal {
@@ -58,23 +59,15 @@ function refusalOfTarget(target: string): Refusal | undefined {
   if (/[^!-~]|[#\\]/.test(target)) return refused('the path has a character that must be escaped')
   const path = target.split('?', 1)[0] ?? ''
   const segments = path.slice(1).split('/')
-  // One slash at the end names the same resource.
+  // A path with one slash at its end names the same resource.
   if (segments.length > 1 && segments.at(-1) === '') segments.pop()
   if (segments.includes('') && path !== '/') return refused('the path has an empty segment')
   return segments.every(isUnambiguous) ? undefined : refused('the path is ambiguous')
 }
 
 function isUnambiguous(segment: string): boolean {
-  const decoded = decodedOnce(segment)
+  const decoded = percentDecoded(segment)
   return decoded !== undefined && decoded !== '.' && decoded !== '..' && !/[/%\\\p{Cc}]/u.test(decoded)
-}
-
-function decodedOnce(segment: string): string | undefined {
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    return undefined
-  }
 }
 
 function refused(reason: string): Refusal {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { RequestAttributes } from '../rbac/request-attributes.ts'
 
-/** What the proxy keeps of a request. The request itself would stay in memory for longer than its exchange. */
+/** The parts of a request that the proxy keeps. The request itself would stay in memory for longer than its exchange. */
 export interface RequestLine {
   readonly method: string
   readonly target: string
@@ -12,7 +12,7 @@ export function requestLineOf({ headers, method = '', url: target = '' }: Incomi
   return { method, target, userAgent: headers['user-agent'] }
 }
 
-/** One authenticated request of the scan, until nothing of it is left. */
+/** An authenticated request of the scan, from its first byte to its end. */
 export class Exchange {
   readonly line: RequestLine
   readonly attributes: RequestAttributes

@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync, writeFileSync } from 'node:fs'
 import { errnoOf } from '../base/errors.ts'
+import { percentDecoded } from '../base/percent-decode.ts'
 import { replaceFile } from '../system/files.ts'
 import type { Exchange } from './exchange.ts'
 import { recordOf } from './used-requests.ts'
@@ -84,17 +85,9 @@ function lineOf({ line, attributes, status, startedAt, bytesToServer, bytesToSca
   }
 }
 
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
-}
-
 /** The command of an exec can hold passwords. */
 function withoutCommand(target: string): string {
   const [path, ...query] = target.split(/[?&]/)
-  const shown = query.map((pair) => (decoded(pair.split('=', 1)[0] ?? '') === 'command' ? 'command=***' : pair))
+  const shown = query.map((pair) => (percentDecoded(pair.split('=', 1)[0] ?? '') === 'command' ? 'command=***' : pair))
   return shown.length === 0 ? target : `${path}?${shown.join('&')}`
 }

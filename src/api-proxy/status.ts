@@ -32,7 +32,7 @@ export function tooManyRequests(limit: number): OwnResponse {
   return { ...response, headers: { ...headers, 'retry-after': '1' } }
 }
 
-export function statusResponse(status: number, reason: string, message: string): OwnResponse {
+function statusResponse(status: number, reason: string, message: string): OwnResponse {
   const body = JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code: status })
   return { status, headers: { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) }, body }
 }

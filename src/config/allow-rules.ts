@@ -1,4 +1,4 @@
-import { quote } from '../base/quote.ts'
+import { escapeText, quote } from '../base/quote.ts'
 import type { AllowRule } from '../rbac/allow-rule.ts'
 import { InvalidValue } from './invalid-value.ts'
 
@@ -42,7 +42,8 @@ function rulesIn(value: Record<string, unknown>): unknown {
 function readRule(rule: unknown, place: string): AllowRule {
   if (!isObject(rule)) throw wrong(place, 'which is no mapping')
   const stray = Object.keys(rule).find((name) => !(NAMES as string[]).includes(name))
-  if (stray !== undefined) throw wrong(`${place}.${escaped(stray)}`, `which is no field of a rule; the fields are ${NAMES.join(', ')}`)
+  if (stray !== undefined)
+    throw wrong(`${place}.${escapeText(stray, 60)}`, `which is no field of a rule; the fields are ${NAMES.join(', ')}`)
   const listOf = (field: Field): string[] => readList(rule[field], field, place)
   const read: AllowRule = {
     // The API server needs the group of each resource. The core group is the empty text, which only quotes can write.
@@ -57,7 +58,7 @@ function readRule(rule: unknown, place: string): AllowRule {
   return read
 }
 
-/** As the API server demands of a rule. */
+/** Checks what the API server demands of a rule. */
 function checkRule({ apiGroups, verbs, resources, resourceNames, nonResourceURLs, namespaces }: AllowRule, place: string): void {
   if (verbs.length === 0) throw wrong(`${place}.verbs`, 'which is missing or empty')
   if (nonResourceURLs.length === 0) {
@@ -81,10 +82,6 @@ function readList(value: unknown, field: Field, place: string): string[] {
 
 function wrong(field: string, fault: string): InvalidValue {
   return new InvalidValue(`has ${field}, ${fault}. ${EXAMPLE}`)
-}
-
-function escaped(name: string): string {
-  return quote(name, 60).slice(1, -1)
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

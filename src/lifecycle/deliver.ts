@@ -50,22 +50,23 @@ function openRequestLog({ platform, redactor }: Run, path: string): RequestLog {
  * @returns the path of the kubeconfig
  */
 export function deliver(run: Run, credential: LiveCredential, isAccepted: boolean): string {
+  if (!isAccepted) leaveProxy(run)
   const { apiProxy, journal, options, platform } = run
-  const { directory } = journal.state
-  if (apiProxy === undefined) return writeKubeconfig(directory, directAccess(options, credential.token), platform.ownerUid)
-  if (!isAccepted) {
-    leaveProxy(run)
-    return deliver(run, credential, isAccepted)
-  }
+  if (apiProxy === undefined) return giveToken(run, credential)
   apiProxy.token = credential.token
   journal.observe({ type: 'AccessOpened' })
-  return writeKubeconfig(directory, proxiedAccess(options, apiProxy), platform.ownerUid)
+  return writeKubeconfig(journal.state.directory, proxiedAccess(options, apiProxy), platform.ownerUid)
+}
+
+function giveToken({ journal, options, platform }: Run, { token }: LiveCredential): string {
+  return writeKubeconfig(journal.state.directory, directAccess(options, token), platform.ownerUid)
 }
 
 /** Gives the scan the token, because the API server would refuse each request of the proxy. */
 function leaveProxy(run: Run): void {
-  const { options, platform } = run
-  run.apiProxy?.close()
+  const { apiProxy, options, platform } = run
+  if (apiProxy === undefined) return
+  apiProxy.close()
   run.apiProxy = undefined
   const reasons = { delivery: options.delivery === 'proxy', allow: options.allow !== 'granted', requests: options.requests !== undefined }
   const needed = (['delivery', 'allow', 'requests'] as const).find((id) => reasons[id])
@@ -77,9 +78,9 @@ function leaveProxy(run: Run): void {
 }
 
 /** Gives the scan the renewed credential. */
-export function deliverRenewed({ apiProxy, journal, options, platform }: Run, { token }: LiveCredential): void {
-  if (apiProxy === undefined) writeKubeconfig(journal.state.directory, directAccess(options, token), platform.ownerUid)
-  else apiProxy.token = token
+export function deliverRenewed(run: Run, renewed: LiveCredential): void {
+  if (run.apiProxy === undefined) giveToken(run, renewed)
+  else run.apiProxy.token = renewed.token
 }
 
 /** Gives the credential to the later steps of the job. The post step revokes it. */

@@ -1,4 +1,5 @@
 import { KubepassError } from '../base/errors.ts'
+import { percentDecoded } from '../base/percent-decode.ts'
 import { quote } from '../base/quote.ts'
 import type { Seal } from '../redact/sealed-string.ts'
 import { isExcepted } from './no-proxy.ts'
@@ -21,7 +22,7 @@ export function proxyPassword(name: string, value: string): string | undefined {
 export function sealProxyPasswords(env: NodeJS.ProcessEnv, seal: Seal): void {
   for (const [name, value = ''] of Object.entries(env)) {
     const password = proxyPassword(name, value) ?? ''
-    for (const form of new Set([password, decoded(password) ?? ''])) if (form.length >= SHORTEST) seal(form)
+    for (const form of new Set([password, percentDecoded(password) ?? ''])) if (form.length >= SHORTEST) seal(form)
   }
 }
 
@@ -51,19 +52,12 @@ function proxyOf(env: NodeJS.ProcessEnv): { name: string; url: URL | 'wrong' | u
   const hasNoHost = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:\/|$)/i.test(value)
   const url = hasNoHost || /[\s\p{Cc}]/u.test(value) ? null : URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`)
   // A slash in a password ends the host, so that the rest of the password with the @ becomes the path.
-  const good = url !== null && [url.username, url.password].every((text) => decoded(text) !== undefined) && !url.pathname.includes('@')
+  const good =
+    url !== null && [url.username, url.password].every((text) => percentDecoded(text) !== undefined) && !url.pathname.includes('@')
   return { name, url: good ? url : 'wrong' }
 }
 
 /** The names of the proxy variables that the scan does not get. */
 export function withheldProxies(env: NodeJS.ProcessEnv, scanEnv: NodeJS.ProcessEnv): string[] {
   return Object.keys(env).filter((name) => NAME.test(name) && scanEnv[name] === undefined)
-}
-
-function decoded(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return undefined
-  }
 }

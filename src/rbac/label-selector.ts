@@ -7,13 +7,14 @@ interface Token {
 }
 
 /**
- * One token, as the lexer of k8s.io/apimachinery, pkg/labels/selector.go reads it. A NUL ends the text, or disappears behind a token.
+ * Matches a token as the lexer of k8s.io/apimachinery does, in pkg/labels/selector.go. The lexer drops a NUL behind a token, and any other
+ * NUL ends the text.
  */
 const TOKEN = /[ \t\r\n]*(?:(!=|==|[=!()<>,])\0?|([^=!()<>, \t\r\n\0]+)\0?|\0|$)/y
 
 /**
- * One requirement, in kinds of tokens: i for an identifier, n for `in` and `notin`, = for each comparison of texts, > for a comparison
- * of numbers. Behind an operator, and as a key, `in` is an identifier.
+ * Matches a requirement, written as the kinds of its tokens: `i` is an identifier, `n` is `in` or `notin`, `=` compares texts, and `>` compares
+ * numbers. Behind an operator, and as a key, `in` is an identifier.
  */
 const REQUIREMENT = /!?[in](?:[=>][in]?|n\(,*(?:[in](?:,+[in])*,*)?\))?/y
 

@@ -6,7 +6,7 @@ export interface UsedAccess {
   readonly subresource: string | null
   readonly namespace: string | null
   readonly name: string | null
-  /** Of a non-resource request. */
+  /** Set for a request that names no resource. */
   readonly path: string | null
   readonly refused_by: 'api-server' | 'kubepass' | null
   readonly count: number

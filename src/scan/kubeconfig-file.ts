@@ -11,7 +11,7 @@ import { cannotWrite, KUBECONFIG, TOKEN } from './private-directory.ts'
 /** The longest name that Kubernetes gives to an object. */
 const LONGEST_NAME = 253
 
-/** Where a kubeconfig leads, and with which bearer. */
+/** The server that a kubeconfig names, and the bearer for that server. */
 export interface KubeconfigContent extends ClusterAccess {
   /** The name of cluster, user and context. */
   readonly name: string
